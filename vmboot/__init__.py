@@ -1,0 +1,1 @@
+"""vmboot: network boot for fleets of VMware VMs."""
