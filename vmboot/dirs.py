@@ -24,7 +24,7 @@ def data_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """Things that can be fetched or built again: ``$VMBOOT_CACHE`` or ``$XDG_CACHE_HOME/vmboot``."""
+    """What can be fetched or built again: ``$VMBOOT_CACHE`` or ``$XDG_CACHE_HOME/vmboot``."""
     override = os.environ.get("VMBOOT_CACHE")
     return Path(override) if override else _xdg("XDG_CACHE_HOME", ".cache")
 
