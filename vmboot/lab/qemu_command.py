@@ -1,0 +1,163 @@
+"""The QEMU command line that plays a VM. Pure: values in, arguments out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmboot.lab.firmware import FirmwareFiles
+from vmboot.lab.rehearsal_machine import BootDevice, RehearsalDisk, RehearsalMachine
+from vmboot.model import Firmware
+
+_MEMORY_MIB = 512
+_NICS = {"vmxnet3": "vmxnet3", "e1000": "e1000", "e1000e": "e1000e", "pcnet32": "pcnet"}
+_FALLBACK_NIC = "e1000"
+_SCSI = {"pvscsi": "pvscsi", "lsilogic": "lsi53c895a", "lsilogicsas": "mptsas1068"}
+_BLANK_DISK_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class QemuFiles:
+    """Files of one running machine: flash given to it, logs and the control socket it makes."""
+
+    code: Path | None
+    variables: Path | None
+    serial: Path
+    debug: Path
+    control: Path
+
+
+@dataclass(frozen=True)
+class QemuCommand:
+    """``differences`` name, in plain words, where the played machine is not like the VM."""
+
+    arguments: tuple[str, ...]
+    differences: tuple[str, ...] = ()
+
+
+def qemu_command(
+    machine: RehearsalMachine, *, qemu: Path, files: QemuFiles, netdev: str
+) -> QemuCommand:
+    """How to start ``machine``.
+
+    Emulation only, never KVM: the same everywhere, inside VMs and containers alike. A BIOS
+    machine copies its screen to the serial port; UEFI firmware does so by itself.
+
+    :param netdev: value of ``-netdev`` for a network of id ``net0``
+    """
+    board, differences = _board(machine)
+    arguments = [str(qemu), "-no-user-config", "-nodefaults", "-display", "none", "-vga", "std"]
+    arguments += ["-machine", board, "-m", str(_MEMORY_MIB), "-smp", "1", "-no-reboot"]
+    arguments += ["-chardev", f"file,id=serial,path={_quoted(files.serial)}"]
+    arguments += ["-serial", "chardev:serial"]
+    arguments += ["-chardev", f"file,id=debug,path={_quoted(files.debug)}"]
+    arguments += ["-device", "isa-debugcon,iobase=0x402,chardev=debug"]
+    arguments += ["-chardev", f"socket,id=control,path={_quoted(files.control)},server=on,wait=off"]
+    arguments += ["-mon", "chardev=control,mode=control"]
+    if files.code and files.variables:
+        arguments += _flash(files.code, files.variables, secure=machine.secure_boot)
+    arguments += _cdrom(machine, board)
+    for number, disk in enumerate(machine.disks):
+        arguments += _disk(disk, number, _index(machine, "disk") if number == 0 else None)
+    nic, unknown = _nic(machine)
+    arguments += ["-netdev", netdev, *nic]
+    return QemuCommand(tuple(arguments), tuple(differences + unknown))
+
+
+def flash_copy(files: FirmwareFiles, folder: Path) -> tuple[Path | None, Path | None]:
+    """The firmware's code, and a private copy of its variables in ``folder``."""
+    if files.variables is None:
+        return files.code, None
+    private = folder / "variables.fd"
+    private.write_bytes(files.variables.read_bytes())
+    return files.code, private
+
+
+def _quoted(path: Path) -> str:
+    """QEMU's option syntax doubles a comma inside a value."""
+    return str(path).replace(",", ",,")
+
+
+def _device(**properties: Any) -> list[str]:
+    return ["-device", json.dumps({k: v for k, v in properties.items() if v is not None})]
+
+
+def _blockdev(**properties: Any) -> list[str]:
+    return ["-blockdev", json.dumps(properties)]
+
+
+def _index(machine: RehearsalMachine, device: BootDevice) -> int:
+    return machine.full_boot_order.index(device)
+
+
+def _board(machine: RehearsalMachine) -> tuple[str, list[str]]:
+    if machine.firmware is Firmware.BIOS:
+        return "pc,accel=tcg,graphics=off", []
+    if machine.secure_boot:
+        lost = machine.cd_controller == "ide"
+        said = ["the CD is at a SATA controller here: this firmware has no IDE with Secure Boot"]
+        return "q35,accel=tcg,smm=on", said if lost else []
+    return ("pc,accel=tcg" if machine.cd_controller == "ide" else "q35,accel=tcg"), []
+
+
+def _flash(code: Path, variables: Path, *, secure: bool) -> list[str]:
+    arguments = ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_quoted(code)}"]
+    arguments += ["-drive", f"if=pflash,unit=1,format=raw,file={_quoted(variables)}"]
+    if secure:
+        arguments += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+        arguments += ["-global", "ICH9-LPC.disable_s3=1"]
+    return arguments
+
+
+def _cdrom(machine: RehearsalMachine, board: str) -> list[str]:
+    arguments: list[str] = []
+    bus = "ide.0"  # IDE on pc, AHCI on q35
+    if machine.cd_controller == "sata" and board.startswith("pc"):
+        arguments += _device(driver="ich9-ahci", id="ahci")
+        bus = "ahci.0"
+    drive = None
+    if machine.medium:
+        drive = "cd"
+        source = {"driver": "file", "filename": str(machine.medium), "read-only": True}
+        arguments += _blockdev(
+            **{"driver": "raw", "node-name": "cd", "read-only": True, "file": source}
+        )
+    index = _index(machine, "cdrom")
+    return arguments + _device(driver="ide-cd", bus=bus, drive=drive, bootindex=index)
+
+
+def _disk(disk: RehearsalDisk, number: int, bootindex: int | None) -> list[str]:
+    node = f"disk{number}"
+    if disk.image is None:
+        blank = {"driver": "null-co", "size": _BLANK_DISK_BYTES, "read-zeroes": True}
+        arguments = _blockdev(**{**blank, "node-name": node})
+    else:
+        drive = f"if=none,id={node},format=raw,snapshot=on,file={_quoted(disk.image)}"
+        arguments = ["-drive", drive]  # what the machine writes is thrown away
+    if disk.controller == "nvme":
+        return arguments + _device(driver="nvme", serial=node, drive=node, bootindex=bootindex)
+    if disk.controller in ("ide", "sata"):
+        bus = f"ahci{number}"
+        arguments += _device(driver="ich9-ahci", id=bus)
+        return arguments + _device(
+            driver="ide-hd", bus=f"{bus}.0", drive=node, bootindex=bootindex
+        )
+    bus = f"scsi{number}"
+    arguments += _device(driver=_SCSI.get(disk.controller, "pvscsi"), id=bus)
+    return arguments + _device(
+        driver="scsi-hd", bus=f"{bus}.0", drive=node, bootindex=bootindex
+    )
+
+
+def _nic(machine: RehearsalMachine) -> tuple[list[str], list[str]]:
+    driver = _NICS.get(machine.nic_type.lower())
+    said = [] if driver else [f"QEMU has no {machine.nic_type} NIC; an E1000 stands in for it"]
+    device = _device(
+        driver=driver or _FALLBACK_NIC,
+        netdev="net0",
+        mac=machine.mac.lower(),
+        bootindex=_index(machine, "ethernet"),
+    )
+    return device, said

@@ -1,0 +1,73 @@
+"""The machine a rehearsal starts: what vCenter knows of the VM, as plain values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vmboot.errors import InputError
+from vmboot.model import Firmware
+
+BootDevice = Literal["cdrom", "disk", "ethernet"]
+_MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
+
+
+@dataclass(frozen=True)
+class RehearsalDisk:
+    """A disk of the VM.
+
+    :param controller: ``pvscsi``, ``lsilogic``, ``lsilogicsas``, ``sata``, ``ide`` or ``nvme``
+    :param image: raw bytes to boot from, never written to; ``None`` plays a blank disk
+    """
+
+    controller: str = "pvscsi"
+    image: Path | None = None
+
+
+@dataclass(frozen=True)
+class RehearsalMachine:
+    """A VM as far as booting goes.
+
+    :param mac: six hex pairs with colons
+    :param nic_type: vSphere's adapter type: ``vmxnet3``, ``e1000`` or ``e1000e``, in any case
+    :param boot_order: what vCenter lists; devices it leaves out follow in the usual order
+    :param iso: what the CD drive holds; ``None`` for an empty drive
+    :param start_connected: a CD that is not connected at power on counts as an empty drive
+    """
+
+    name: str
+    firmware: Firmware
+    mac: str
+    secure_boot: bool = False
+    nic_type: str = "vmxnet3"
+    boot_order: tuple[BootDevice, ...] = ("cdrom",)
+    iso: Path | None = None
+    cd_controller: Literal["ide", "sata"] = "ide"
+    start_connected: bool = True
+    disks: tuple[RehearsalDisk, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _MAC.fullmatch(self.mac):
+            raise InputError(f"'{self.mac}' is not a MAC address like 00:50:56:01:02:03")
+        if self.secure_boot and self.firmware is Firmware.BIOS:
+            raise InputError(f"{self.name}: a BIOS machine has no Secure Boot")
+
+    @property
+    def mac_bytes(self) -> bytes:
+        return bytes.fromhex(self.mac.replace(":", ""))
+
+    @property
+    def medium(self) -> Path | None:
+        """What is really in the drive at power on."""
+        return self.iso if self.start_connected else None
+
+    @property
+    def full_boot_order(self) -> tuple[BootDevice, ...]:
+        """The listed devices, then the rest: firmware goes on with its own order after the list.
+
+        (vSphere API, VirtualMachineBootOptions.bootOrder.)
+        """
+        usual: tuple[BootDevice, ...] = ("disk", "cdrom", "ethernet")
+        return tuple(dict.fromkeys(self.boot_order + usual))
