@@ -6,12 +6,18 @@ and nothing else.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Literal, TypeAlias
 
 from vmboot.model import BootMethod
 from vmboot.vsphere.devices import Change
 from vmboot.vsphere.machine import Machine
+
+#: What to do with a machine whose change needs it powered off: wait for the next time, or shut down.
+PowerPolicy: TypeAlias = Literal["leave", "off"]
 
 
 class Verdict(StrEnum):
@@ -40,6 +46,7 @@ class MachinePlan:
     :param later: changes that need it powered off; made at once with ``--power off``
     :param iso: datastore path of the boot ISO it will hold; ``""`` for method ``pxe``
     :param group: index of the fleet's ``targets``/``templates`` entry it came from
+    :param make_template: an unfinished run left this template a VM; it becomes a template again
     """
 
     machine: Machine
@@ -50,13 +57,22 @@ class MachinePlan:
     problems: tuple[Problem, ...] = ()
     iso: str = ""
     group: int = 0
+    make_template: bool = False
+
+    @property
+    def has_work(self) -> bool:
+        """True if something about this machine is not as wished and vmboot can mend it."""
+        return self.verdict in (Verdict.CHANGE, Verdict.PENDING)
 
 
 @dataclass(frozen=True)
 class Upload:
     """One boot ISO on one datastore.
 
+    :param datastore: name
     :param path: datastore path, ``"[shared-01] vmboot/vmboot-boot-0123456789ab.iso"``
+    :param datacenter: inventory path of the datastore's datacenter, ``"/DC1"``
+    :param moid: managed object id of the datastore
     :param present: it is there already with the right size and hash; nothing is sent
     """
 
@@ -65,6 +81,8 @@ class Upload:
     size: int
     sha256: str
     present: bool
+    datacenter: str = ""
+    moid: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +91,7 @@ class Plan:
 
     :param fleet: file name of the fleet document
     :param vcenter: host name of the vCenter
+    :param unfinished: ids of runs that ended in the middle; an apply repairs what they left
     """
 
     fleet: str
@@ -80,8 +99,39 @@ class Plan:
     uploads: tuple[Upload, ...] = ()
     machines: tuple[MachinePlan, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    unfinished: tuple[str, ...] = ()
 
     @property
     def has_changes(self) -> bool:
         """True if an apply would write anything now."""
-        return any(m.verdict in (Verdict.CHANGE, Verdict.PENDING) for m in self.machines)
+        return bool(self.unfinished) or any(machine.has_work for machine in self.machines)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Machines per verdict, every verdict named."""
+        counter = Counter(machine.verdict for machine in self.machines)
+        return {verdict.value: counter[verdict] for verdict in Verdict}
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as a JSON object; ``counts`` and each machine's ``diff`` are there for people.
+
+        :meth:`from_json` gives the same plan back.
+        """
+        from vmboot.fleet.codec import encode
+        from vmboot.fleet.words import diff
+
+        document: dict[str, Any] = encode(self)
+        document["counts"] = self.counts
+        for machine, row in zip(self.machines, document["machines"], strict=True):
+            row["diff"] = [line.to_json() for line in diff(machine)]
+        return document
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        """The plan that :meth:`to_json` wrote.
+
+        :raises InputError: it is something else
+        """
+        from vmboot.fleet.codec import decode
+
+        return decode(cls, data)

@@ -1,0 +1,75 @@
+"""One run at a time per vCenter and fleet document, on this machine's state directory.
+
+The kernel drops the lock when its owner dies, however it dies, so a stale one cannot exist.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vmboot.dirs import private_dir, state_dir
+from vmboot.errors import LockedError
+
+
+@contextmanager
+def run_lock(vcenter: str, fleet: str, *, state: Path | None = None) -> Iterator[None]:
+    """Hold the lock of ``fleet`` on ``vcenter`` for the length of a ``with`` block.
+
+    :param vcenter: what identifies the vCenter, its instance UUID where known
+    :param fleet: absolute path of the fleet document
+    :raises LockedError: someone else holds it; the message names them
+    """
+    name = hashlib.sha256(f"{vcenter}\n{fleet}".encode()).hexdigest()[:16]
+    path = private_dir((state or state_dir()) / "locks") / f"{name}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _take(descriptor, fleet)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(owner()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def owner() -> dict[str, str | int]:
+    """This process, as others see it: pid, host, user, since (UTC)."""
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "user": _user(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user id without a name
+        return str(os.getuid())
+
+
+def _take(descriptor: int, fleet: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LockedError(
+            f"another run works on {fleet}: {_describe(os.pread(descriptor, 4096, 0))}",
+            hint="wait for it, or stop it with Ctrl-C where it runs; it cleans up after itself",
+        ) from None
+
+
+def _describe(text: bytes) -> str:
+    try:
+        who = json.loads(text)
+        return f"pid {who['pid']} on {who['host']}, user {who['user']}, since {who['since']}"
+    except (ValueError, KeyError, TypeError):  # it has the lock but not yet written its name
+        return "it has only just begun"

@@ -1,0 +1,184 @@
+"""What a fleet document may say: one model per section, each field with its limits and its words.
+
+The descriptions feed the JSON schema and the reference in the documentation. Values arrive as text
+(see :mod:`vmboot.fleet.specyaml`), and pydantic turns them into what is declared here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from vmboot.model import BootMethod, NetworkMode, Transport
+
+#: How many boot servers one ISO may carry.
+MAX_SERVERS = 32
+
+_AMOUNT = re.compile(r"(?:\d+|(?:100|\d{1,2})(?:\.\d+)?%)\Z")
+
+
+def _amount(value: Any) -> str:
+    """A count (``3``) or a share (``2%``)."""
+    text = str(value).strip()
+    if not _AMOUNT.match(text):
+        raise ValueError("should be a number of machines such as 3, or a share such as 2%")
+    return text
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _address_only(value: Any) -> Any:
+    return {"address": value} if isinstance(value, str) else value
+
+
+def _file_only(value: Any) -> Any:
+    return {"file": value} if isinstance(value, str) else value
+
+
+def _nothing_is_default(value: Any) -> Any:
+    """``media:`` with nothing below it means the defaults."""
+    return {} if value is None else value
+
+
+Amount = Annotated[str, BeforeValidator(_amount, json_schema_input_type=int | str)]
+Patterns = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+    Field(min_length=1),
+]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-]+$", max_length=253)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Vcenter(Section):
+    """Which vCenter. User and password come from the environment, a keyring or a prompt."""
+
+    host: HostName | None = Field(None, description="host name; else VMBOOT_HOST or GOVC_URL")
+    port: int = Field(443, ge=1, le=65535)
+    datacenter: str | None = Field(None, description="only machines of this datacenter")
+    thumbprint: str | None = Field(
+        None,
+        pattern=r"^(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$",
+        description="SHA-256 of the vCenter's certificate",
+    )
+    ca_file: str | None = Field(None, description="PEM file, relative to this document")
+
+
+class Server(Section):
+    """A host that serves the bootstrap."""
+
+    address: str = Field(
+        pattern=r"^[A-Za-z0-9._\-]+(?::\d{1,5})?$",
+        max_length=259,
+        description="IPv4 address or DNS name, optionally with :port",
+    )
+    name: str = Field("", description="what people call it")
+
+
+class BootstrapFile(Section):
+    """The file the loader downloads and starts."""
+
+    file: str = Field(
+        min_length=1, pattern=r"^[^\s\x00-\x1f]+$", description="path on the boot server"
+    )
+    protocol: Transport = Transport.TFTP
+    sha256: Sha256 | None = Field(None, description="what doctor compares the served file with")
+
+
+class BootstrapFiles(Section):
+    """Per firmware; media boot only the firmwares named here."""
+
+    bios: Annotated[BootstrapFile, BeforeValidator(_file_only)] | None = None
+    uefi: Annotated[BootstrapFile, BeforeValidator(_file_only)] | None = None
+
+
+class NetworkSection(Section):
+    """How a target gets its IPv4 configuration."""
+
+    mode: NetworkMode = NetworkMode.DHCP
+    address: ipaddress.IPv4Address | None = None
+    netmask: ipaddress.IPv4Address | None = None
+    gateway: ipaddress.IPv4Address | None = None
+    dns: ipaddress.IPv4Address | None = None
+    vlan: int | None = Field(None, ge=1, le=4094)
+
+    @model_validator(mode="after")
+    def _complete(self) -> NetworkSection:
+        static = self.mode is NetworkMode.STATIC
+        if static and not (self.address and self.netmask):
+            raise ValueError("mode static needs address and netmask")
+        if not static and (self.address or self.netmask or self.gateway or self.dns):
+            raise ValueError("address, netmask, gateway and dns belong to mode static")
+        return self
+
+
+class IsoSection(Section):
+    """The boot ISO all targets of method iso share."""
+
+    datastore: str = Field("auto", min_length=1, description="name, or auto")
+    folder: str = Field(
+        "vmboot",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_ .-]*(/[A-Za-z0-9_][A-Za-z0-9_ .-]*)*$",
+        description="folder on the datastore",
+    )
+    name: str = Field(
+        "boot", pattern=r"^[a-z0-9][a-z0-9-]{0,30}$", description="part of the ISO's file name"
+    )
+    server_timeout: float = Field(3.0, ge=0.5, le=60, description="seconds a dead server costs")
+    retry_pause: float = Field(5.0, ge=0, le=3600, description="seconds between two rounds")
+    random_start: bool = Field(False, description="begin at a random server")
+    snippet: str = Field("", description="iPXE commands, or the name of a file with them")
+
+
+class Media(Section):
+    iso: Annotated[IsoSection, BeforeValidator(_nothing_is_default)] = IsoSection()
+
+
+class Target(Section):
+    """Machines that boot alike."""
+
+    vms: Patterns = Field(description="paths, globs or names")
+    method: BootMethod
+    nic: int = Field(1, ge=1, le=10, description="which NIC boots with method pxe; 1 is the first")
+
+
+class Rollout(Section):
+    """How fast a rollout goes and when it stops."""
+
+    canary: Amount = Field("1", description="machines of the first wave")
+    wave: Amount = Field("100%", description="machines of each further wave")
+    max_failures: Amount = Field("0", description="a run stops when more machines failed")
+    power: Literal["on-next-boot", "off"] = Field(
+        "on-next-boot", description="off: shut machines down where a change needs it"
+    )
+    verify: Literal["none", "read-back", "boot-seen"] = "read-back"
+    pause: float = Field(0, ge=0, le=86400, description="seconds between two waves")
+
+
+class Document(Section):
+    """A fleet document, version 1."""
+
+    version: Literal["1"] = Field(
+        json_schema_extra={"enum": [1, "1"], "type": ["integer", "string"]}
+    )
+    vcenter: Annotated[Vcenter, BeforeValidator(_nothing_is_default)] = Vcenter()
+    boot_servers: tuple[Annotated[Server, BeforeValidator(_address_only)], ...] = Field(
+        (), max_length=MAX_SERVERS, description="the order is the failover order"
+    )
+    bootstrap: Annotated[BootstrapFiles, BeforeValidator(_nothing_is_default)] = BootstrapFiles()
+    network: Annotated[NetworkSection, BeforeValidator(_nothing_is_default)] = NetworkSection()
+    media: Annotated[Media, BeforeValidator(_nothing_is_default)] = Media()
+    targets: tuple[Target, ...] = ()
+    templates: tuple[Target, ...] = ()
+    rollout: Annotated[Rollout, BeforeValidator(_nothing_is_default)] = Rollout()

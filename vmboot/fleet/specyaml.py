@@ -1,0 +1,142 @@
+"""YAML text to plain values that remember where they stood.
+
+Scalars stay text, whatever YAML 1.1 would make of them: a MAC address is no sexagesimal number, a
+bootstrap called ``1.10`` keeps its zero, and ``on`` is a boolean only where one is expected. The
+models in :mod:`vmboot.fleet.specmodels` know what each text should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from vmboot.errors import InputError, Place
+
+#: A fleet document of 5,000 listed names has some 250 kB.
+MAX_BYTES = 1 << 20
+#: Nodes after aliases are followed, so that nested anchors cannot grow without end.
+MAX_NODES = 50_000
+MAX_DEPTH = 20
+
+Path = tuple[str | int, ...]
+
+
+@dataclass
+class Located:
+    """A document and the place of each of its keys and values.
+
+    :param values: by path, e.g. ``("targets", 0, "vms")``
+    :param keys: the place of the key itself, for mapping entries
+    """
+
+    file: str
+    data: Any = None
+    values: dict[Path, Place] = field(default_factory=dict)
+    keys: dict[Path, Place] = field(default_factory=dict)
+
+    def place(self, path: Path) -> Place:
+        """Where ``path`` stands, or the nearest thing around it that does exist."""
+        while path and path not in self.values:
+            path = path[:-1]
+        return self.values.get(path, Place(self.file))
+
+    def key_place(self, path: Path) -> Place:
+        return self.keys.get(path) or self.place(path)
+
+
+def read_yaml(text: bytes, *, file: str) -> Located:
+    """Parse one YAML document.
+
+    :raises InputError: not UTF-8, not YAML, a duplicate key, or larger than any fleet needs
+    """
+    if len(text) > MAX_BYTES:
+        raise InputError(
+            f"the file has {len(text)} bytes; a fleet document has at most {MAX_BYTES}",
+            place=Place(file),
+            hint="patterns such as 'pvs-*' select many machines in one line",
+        )
+    located = Located(file)
+    located.data = _Reader(located).value(_compose(text, file), ())
+    return located
+
+
+def _compose(text: bytes, file: str) -> yaml.Node:
+    try:
+        node = yaml.compose(text.decode("utf-8"), Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"byte {error.start} is not UTF-8", place=Place(file), hint="save the file as UTF-8"
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(error, file) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"not YAML: {error}", place=Place(file)) from None
+    if node is None:
+        raise InputError(
+            "the file is empty", place=Place(file), hint="'vmboot init' writes a first fleet.yml"
+        )
+    return node
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, file: str) -> InputError:
+    mark = error.problem_mark or error.context_mark
+    place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+    problem = error.problem or error.context or "unreadable"
+    return InputError(
+        f"not YAML: {problem}", place=place, hint="check the indentation and quotes there"
+    )
+
+
+class _Reader:
+    """Walks a node tree once, counting."""
+
+    def __init__(self, located: Located) -> None:
+        self._located = located
+        self._nodes = 0
+
+    def value(self, node: yaml.Node, path: Path) -> Any:
+        self._count(node, path)
+        self._located.values[path] = self._place(node)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        if node.tag == "tag:yaml.org,2002:null":
+            return None
+        return str(node.value)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise InputError("a key must be a plain word", place=self._place(key_node))
+            key = str(key_node.value)
+            if key in found:
+                raise self._duplicate(key, (*path, key), key_node)
+            self._located.keys[(*path, key)] = self._place(key_node)
+            found[key] = self.value(value_node, (*path, key))
+        return found
+
+    def _duplicate(self, key: str, path: Path, node: yaml.Node) -> InputError:
+        first = self._located.keys[path]
+        return InputError(
+            f"key '{key}' is here twice; first in line {first.line}",
+            place=self._place(node),
+            hint="remove one of the two",
+        )
+
+    def _count(self, node: yaml.Node, path: Path) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES or len(path) > MAX_DEPTH:
+            raise InputError(
+                f"more than {MAX_NODES} values or {MAX_DEPTH} levels once aliases are followed",
+                place=self._place(node),
+                hint="write the fleet without nested anchors",
+            )
+
+    def _place(self, node: yaml.Node) -> Place:
+        mark = node.start_mark
+        return Place(self._located.file, mark.line + 1, mark.column + 1)

@@ -1,0 +1,142 @@
+"""Changes and states in words: what a person reads in a plan, a diff or a status.
+
+Data out, no layout: the CLI and the Ansible module decide how a line looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vmboot.vsphere.devices import (
+    AddCdrom,
+    AddController,
+    Change,
+    MoveDevice,
+    RemoveDevice,
+    SetBootOrder,
+    SetCdrom,
+)
+from vmboot.vsphere.machine import (
+    BootEntry,
+    CdBacking,
+    Connection,
+    Device,
+    DeviceKind,
+    Hardware,
+)
+
+if TYPE_CHECKING:
+    from vmboot.fleet.plan import MachinePlan
+
+_KINDS = {"cdrom": "CD", "disk": "disk", "ethernet": "network", "floppy": "floppy"}
+
+
+@dataclass(frozen=True)
+class DiffLine:
+    """One difference, before and after, in words.
+
+    :param later: it waits for the machine's next power off
+    """
+
+    what: str
+    before: str
+    after: str
+    later: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {"what": self.what, "before": self.before, "after": self.after, "later": self.later}
+
+
+def diff(plan: MachinePlan) -> tuple[DiffLine, ...]:
+    """Everything a plan changes about one machine, in the order it is done."""
+    lines = [*changes_in_words(plan.now, plan.machine.hardware)]
+    lines += changes_in_words(plan.later, plan.machine.hardware, later=True)
+    if plan.make_template:
+        lines.append(DiffLine("kind", "VM (left so by an unfinished run)", "template"))
+    return tuple(lines)
+
+
+def changes_in_words(
+    changes: Iterable[Change], hardware: Hardware, *, later: bool = False
+) -> tuple[DiffLine, ...]:
+    """``changes`` to ``hardware``, one line each."""
+    changes = tuple(changes)
+    slots = Slots(hardware, changes)
+    return tuple(DiffLine(*_line(change, slots), later) for change in changes)
+
+
+def _line(change: Change, slots: Slots) -> tuple[str, str, str]:
+    match change:
+        case AddController():
+            return f"{change.bus.upper()} controller {change.number}", "none", change.model
+        case MoveDevice():
+            return (
+                change.label or f"device {change.key}",
+                slots.name(change.from_controller, change.from_unit),
+                slots.name(change.to_controller, change.to_unit),
+            )
+        case AddCdrom():
+            slot = slots.name(change.controller, change.unit)
+            return f"CD/DVD drive at {slot}", "none", drive(change.backing, change.connection)
+        case SetCdrom():
+            return (
+                f"{change.label or 'CD/DVD drive'} ({slots.name(change.controller, change.unit)})",
+                drive(change.before, change.before_connection),
+                drive(change.backing, change.connection),
+            )
+        case RemoveDevice():
+            return change.label or f"device {change.key}", "there", "removed"
+        case SetBootOrder():
+            return "boot order", slots.order(change.before), slots.order(change.after)
+
+
+class Slots:
+    """Names for device keys of one machine, those of added controllers included."""
+
+    def __init__(self, hardware: Hardware, changes: Iterable[Change] = ()) -> None:
+        self._buses = {c.key: (str(c.bus.upper()), c.number) for c in hardware.controllers}
+        for change in changes:
+            if isinstance(change, AddController):
+                self._buses[change.temp_key] = (str(change.bus.upper()), change.number)
+        self._devices = {device.key: device for device in hardware.devices}
+
+    def name(self, controller: int | None, unit: int | None) -> str:
+        """``"IDE 0:0"``: bus, controller number, unit."""
+        bus, number = self._buses.get(controller or 0, ("controller", controller))
+        return f"{bus} {number}:{unit}"
+
+    def order(self, entries: tuple[BootEntry, ...]) -> str:
+        """``"CD, disk SCSI 0:0, Network adapter 1"``."""
+        return ", ".join(self._entry(entry) for entry in entries) or "the firmware's own"
+
+    def _entry(self, entry: BootEntry) -> str:
+        kind = _KINDS.get(entry.kind, entry.kind)
+        device = self._devices.get(entry.key) if entry.key is not None else None
+        if device is None:
+            return kind if entry.key is None else f"{kind} (key {entry.key})"
+        if device.kind is DeviceKind.NIC:
+            return device.label or device.mac
+        return f"{kind} {self.name(device.controller, device.unit)}"
+
+
+def drive(backing: CdBacking | None, connection: Connection | None) -> str:
+    """What a CD/DVD drive holds: ``"[shared-01] vmboot/x.iso, connects at power on"``."""
+    if backing is None:
+        held = "empty"
+    elif backing.kind == "iso":
+        held = backing.path or "empty"
+    else:
+        held = f"{backing.kind} device {backing.device}".rstrip()
+    start = connection is not None and connection.start_connected
+    guest = "" if connection is None or connection.allow_guest_control else ", not by the guest"
+    return f"{held}, {'connects at power on' if start else 'not connected at power on'}{guest}"
+
+
+def device_in_words(device: Device, slots: Slots) -> str:
+    """``"CD/DVD drive 1 at IDE 0:0"``."""
+    name = device.label or device.kind.value
+    if device.controller is None or device.unit is None:
+        return name
+    return f"{name} at {slots.name(device.controller, device.unit)}"
