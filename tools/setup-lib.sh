@@ -23,8 +23,11 @@ quietly() {
     return "$status"
 }
 
-# fingerprint FILE...: one hash over what a step depends on.
-fingerprint() { cat "$@" 2>/dev/null | sha256sum | cut -d' ' -f1; }
+# fingerprint PATH...: one hash over the files and directories a step depends on.
+fingerprint() {
+    { find "$@" -type f -not -name '*.pyc' -exec sha256sum {} + 2>/dev/null || true; } |
+        LC_ALL=C sort | sha256sum | cut -d' ' -f1
+}
 
 # done_before STEP HASH: has STEP already succeeded for these inputs?
 done_before() { [ "$(cat "$STAMPS/$1" 2>/dev/null)" = "$2" ]; }

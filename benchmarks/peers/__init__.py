@@ -1,0 +1,1 @@
+"""How the job is usually done; not how vmboot does it."""
