@@ -16,7 +16,7 @@ from vmboot.model import BootMethod
 from vmboot.vsphere.devices import Change
 from vmboot.vsphere.machine import Machine
 
-#: What to do with a machine whose change needs it powered off: wait for the next time, or shut down.
+#: A machine whose change needs it powered off: wait for that, or shut it down.
 PowerPolicy: TypeAlias = Literal["leave", "off"]
 
 

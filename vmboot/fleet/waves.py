@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Amount:
             value = float(given.removesuffix("%")) if percent else float(int(given))
         except ValueError:
             value = -1.0
-        if not 0 <= value or (percent and value > 100):
+        if value < 0 or math.isnan(value) or (percent and value > 100):
             raise InputError(
                 f"{given!r} is neither a number of machines nor a share of them",
                 hint="write 3 or 2%",

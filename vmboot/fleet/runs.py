@@ -1,0 +1,303 @@
+"""Reading journals: which runs there were, what they left, and what can be undone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vmboot.errors import InputError, NotFoundError
+from vmboot.fleet.codec import decode
+from vmboot.fleet.compare import State
+from vmboot.fleet.journal import (
+    FILE,
+    Closed,
+    Ended,
+    Intent,
+    Marked,
+    PoweringOff,
+    Record,
+    Settled,
+    Started,
+    Undone,
+    Uploaded,
+    Uploading,
+    runs_dir,
+)
+from vmboot.vsphere.machine import Machine
+
+_KINDS: Mapping[str, type[Record]] = {
+    kind.kind: kind
+    for kind in (
+        Started,
+        Uploading,
+        Uploaded,
+        Intent,
+        PoweringOff,
+        Marked,
+        Settled,
+        Ended,
+        Closed,
+        Undone,
+    )
+}
+#: How a machine's line begins; a summary counts these without decoding them.
+_INTENT = b'{"kind":"intent"'
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run, as ``vmboot runs`` lists it.
+
+    :param machines: how many machines it was about to change
+    :param finished: it came to its end, or a later run repaired what it left
+    :param undone_by: the run that took all of it back, ``""`` if none
+    """
+
+    id: str
+    verb: str
+    started: str
+    user: str
+    host: str
+    fleet: str
+    vcenter: str
+    machines: int = 0
+    finished: bool = True
+    interrupted: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
+    resumes: tuple[str, ...] = ()
+    undoes: tuple[str, ...] = ()
+    undone_by: str = ""
+
+    @property
+    def undoable(self) -> bool:
+        return bool(self.machines) and not self.undone_by
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "verb": self.verb,
+            "started": self.started,
+            "user": self.user,
+            "host": self.host,
+            "fleet": self.fleet,
+            "vcenter": self.vcenter,
+            "machines": self.machines,
+            "finished": self.finished,
+            "interrupted": self.interrupted,
+            "counts": dict(self.counts),
+            "resumes": list(self.resumes),
+            "undoes": list(self.undoes),
+            "undone_by": self.undone_by,
+            "undoable": self.undoable,
+        }
+
+
+@dataclass(frozen=True)
+class Run:
+    """A whole journal.
+
+    :param intents: by managed object id, in order; a machine changed twice has two
+    :param marked: templates whose round trip is over
+    :param uploads: ISO uploads that were begun and not seen to end
+    """
+
+    started: Started
+    intents: Mapping[str, tuple[Intent, ...]]
+    marked: frozenset[str] = frozenset()
+    uploads: tuple[Uploading, ...] = ()
+    settled: Mapping[str, Settled] = field(default_factory=dict)
+    ended: Ended | None = None
+    closed: Closed | None = None
+    undone: Undone | None = None
+
+    @property
+    def id(self) -> str:
+        return self.started.id
+
+    @property
+    def finished(self) -> bool:
+        return self.closed is not None or (self.ended is not None and not self.ended.open)
+
+    @property
+    def left_open(self) -> Mapping[str, Machine]:
+        """Templates it may have left as VMs, by managed object id, as they were before."""
+        return {
+            moid: intents[0].before
+            for moid, intents in self.intents.items()
+            if intents[0].before.is_template and moid not in self.marked
+        }
+
+
+def load_run(run_id: str, *, state: Path | None = None) -> Run:
+    """The journal of one run; a last line torn by a crash is left out.
+
+    :raises NotFoundError: there is no such run
+    :raises InputError: its journal is not one
+    """
+    path = runs_dir(state) / run_id / FILE
+    if "/" in run_id or run_id.startswith(".") or not path.is_file():
+        raise NotFoundError(
+            f"there is no run {run_id!r} in {path.parent.parent}",
+            hint="'vmboot runs' lists them; VMBOOT_STATE says where they are kept",
+        )
+    return _assemble(_records(path))
+
+
+def _records(path: Path) -> Iterator[Record]:
+    for line in _lines(path):
+        data = _parse(line, path)
+        kind = _KINDS.get(str(data.get("kind")))
+        if kind is None:
+            raise InputError(
+                f"{path}: unknown record {data.get('kind')!r}",
+                hint="it was written by a newer version of vmboot; use that one",
+            )
+        yield decode(kind, data)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        for line in stream:
+            if line.endswith(b"\n"):  # a torn last line was never acted upon
+                yield line
+
+
+def _parse(line: bytes, path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(line)
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {error}", hint="was it edited?") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path} is damaged: a line is no object", hint="was it edited?")
+    return data
+
+
+def _assemble(records: Iterable[Record]) -> Run:
+    by_kind: dict[type, list[Any]] = {kind: [] for kind in _KINDS.values()}
+    for record in records:
+        by_kind[type(record)].append(record)
+    if not by_kind[Started]:
+        raise InputError("the journal has no beginning", hint="its disk may have been full")
+    sent = {record.path for record in by_kind[Uploaded]}
+    return Run(
+        started=by_kind[Started][0],
+        intents=_grouped(by_kind[Intent]),
+        marked=frozenset(record.moid for record in by_kind[Marked]),
+        uploads=tuple(u for u in by_kind[Uploading] if u.path not in sent),
+        settled={record.moid: record for record in by_kind[Settled]},
+        ended=_last(by_kind[Ended]),
+        closed=_last(by_kind[Closed]),
+        undone=_last(by_kind[Undone]),
+    )
+
+
+def _grouped(intents: Iterable[Intent]) -> dict[str, tuple[Intent, ...]]:
+    grouped: dict[str, tuple[Intent, ...]] = {}
+    for intent in intents:
+        moid = intent.before.moid
+        grouped[moid] = (*grouped.get(moid, ()), intent)
+    return grouped
+
+
+def _last(records: list[Any]) -> Any:
+    return records[-1] if records else None
+
+
+def list_runs(*, state: Path | None = None) -> tuple[RunSummary, ...]:
+    """All runs, the newest first. Journals that cannot be read are left out."""
+    found = []
+    for path in sorted(runs_dir(state).glob(f"*/{FILE}"), reverse=True):
+        summary = _summary(path)
+        if summary is not None:
+            found.append(summary)
+    return tuple(found)
+
+
+def _summary(path: Path) -> RunSummary | None:
+    machines, rest = set(), []
+    for line in _lines(path):
+        if line.startswith(_INTENT):
+            machines.add(_moid(line))
+        elif not line.startswith(b'{"kind":"outcome"'):
+            rest.append(_parse(line, path))
+    records = {data["kind"]: data for data in rest}
+    if "run" not in records:  # killed before its first line: it cannot have written anything else
+        return None
+    started = decode(Started, records["run"])
+    ended = decode(Ended, records["end"]) if "end" in records else None
+    undone = decode(Undone, records["undone"]) if "undone" in records else None
+    return RunSummary(
+        id=started.id,
+        verb=started.verb,
+        started=started.started,
+        user=started.user,
+        host=str(started.owner.get("host", "")),
+        fleet=started.fleet,
+        vcenter=started.vcenter,
+        machines=len(machines),
+        finished="closed" in records or (ended is not None and not ended.open),
+        interrupted=bool(ended and ended.interrupted),
+        counts=ended.counts if ended else {},
+        resumes=started.resumes,
+        undoes=started.undoes,
+        undone_by=undone.by if undone and undone.complete else "",
+    )
+
+
+def _moid(line: bytes) -> bytes:
+    """The managed object id in a machine's line, by its fixed beginning."""
+    start = line.index(b'"moid":"') + len(b'"moid":"')
+    return line[start : line.index(b'"', start)]
+
+
+def unfinished(vcenter_uuid: str, fleet: str, *, state: Path | None = None) -> tuple[Run, ...]:
+    """Runs of ``fleet`` on that vCenter that ended in the middle, the oldest first.
+
+    Call it while holding the lock, or a run that is still at work looks unfinished too.
+    """
+    candidates = [s for s in list_runs(state=state) if not s.finished and s.fleet == fleet]
+    runs = [load_run(summary.id, state=state) for summary in reversed(candidates)]
+    return tuple(run for run in runs if run.started.vcenter_uuid == vcenter_uuid)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A run and those that resumed it, or that it resumed: one piece of work.
+
+    :param runs: the oldest first
+    """
+
+    runs: tuple[Run, ...]
+
+    def before(self, moid: str) -> Machine:
+        """The machine as it was before the first of these runs."""
+        return next(run.intents[moid][0].before for run in self.runs if moid in run.intents)
+
+    def states(self, moid: str) -> tuple[State, ...]:
+        """Every state these runs may have left the machine in, the latest first."""
+        intents = [i for run in self.runs for i in run.intents.get(moid, ())]
+        return tuple(intent.after for intent in reversed(intents))
+
+    @property
+    def moids(self) -> tuple[str, ...]:
+        """Machines in the order they were first changed."""
+        return tuple(dict.fromkeys(moid for run in self.runs for moid in run.intents))
+
+
+def load_chain(run_id: str, *, state: Path | None = None) -> Chain:
+    """The run, what it resumed, and what resumed it.
+
+    :raises NotFoundError: there is no such run
+    """
+    wanted = {run_id}
+    summaries = list_runs(state=state)
+    while True:
+        linked = {s.id for s in summaries if wanted & {s.id, *s.resumes}}
+        linked |= {r for s in summaries if s.id in linked for r in s.resumes}
+        if linked <= wanted:
+            break
+        wanted |= linked
+    return Chain(tuple(load_run(name, state=state) for name in sorted(wanted)))
