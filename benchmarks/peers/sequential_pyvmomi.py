@@ -16,6 +16,8 @@ from pyVim.connect import Disconnect, SmartConnect
 from pyVim.task import WaitForTask
 from pyVmomi import vim
 
+device = vim.vm.device
+
 
 def main() -> int:
     iso = sys.argv[1]

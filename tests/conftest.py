@@ -1,0 +1,64 @@
+"""What all tests share: the lab's fixtures, common options, and a policy for skips.
+
+A skip is a hole in the proof, so each must say what is missing and what would bring it back. With
+``--no-skips`` (or ``VMBOOT_NO_SKIPS=1``) every skip is a failure: for machines that should have
+everything.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+if importlib.util.find_spec("tests.labfixtures"):
+    pytest_plugins = ["tests.labfixtures"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        default=os.environ.get("VMBOOT_NO_SKIPS") == "1",
+        help="fail a test that would be skipped",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = _skip_reason(report)
+        if len(reason.split()) < 3 or item.config.getoption("--no-skips"):
+            report.outcome = "failed"
+            report.longrepr = f"skipped, which is not allowed here: {reason or 'no reason given'}"
+    return report
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return text.removeprefix("Skipped: ").removeprefix("unconditional skip").strip()
+
+
+@pytest.fixture(autouse=True)
+def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+    """Journals and locks of a test never meet those of the person who runs it.
+
+    The cache is shared on purpose: it holds the lab's vCenter and fetched loaders.
+    """
+    monkeypatch.setenv("VMBOOT_STATE", str(tmp_path_factory.mktemp("state")))
+    for name in [name for name in os.environ if name.startswith(("GOVC_", "VMWARE_"))]:
+        monkeypatch.delenv(name)
+    for name in ("HOST", "USER", "PASSWORD", "PASSWORD_FILE", "THUMBPRINT", "CA_FILE", "INSECURE"):
+        monkeypatch.delenv(f"VMBOOT_{name}", raising=False)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return ROOT
