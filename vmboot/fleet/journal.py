@@ -38,6 +38,7 @@ class Started:
     :param user: who was logged in to the vCenter
     :param resumes: unfinished runs that this one repairs and continues
     :param undoes: for ``undo``: the runs whose changes are taken back
+    :param rollout: id of the rollout it is a wave of, ``""`` if none; ``wave`` is its name there
     """
 
     kind: ClassVar[str] = "run"
@@ -52,6 +53,8 @@ class Started:
     owner: dict[str, Any] = field(default_factory=dict)
     resumes: tuple[str, ...] = ()
     undoes: tuple[str, ...] = ()
+    rollout: str = ""
+    wave: str = ""
 
 
 @dataclass(frozen=True)
@@ -227,6 +230,8 @@ def begin(
     user: str,
     resumes: tuple[str, ...] = (),
     undoes: tuple[str, ...] = (),
+    rollout: str = "",
+    wave: str = "",
     state: Path | None = None,
 ) -> Journal:
     """Open the journal of a new run and write its first line."""
@@ -246,6 +251,8 @@ def begin(
             owner=owner(),
             resumes=resumes,
             undoes=undoes,
+            rollout=rollout,
+            wave=wave,
         )
     )
     return journal

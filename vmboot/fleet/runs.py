@@ -54,6 +54,7 @@ class RunSummary:
     :param machines: how many machines it was about to change
     :param finished: it came to its end, or a later run repaired what it left
     :param undone_by: the run that took all of it back, ``""`` if none
+    :param rollout: the rollout it is a wave of, ``""`` if none; ``wave`` is its name there
     """
 
     id: str
@@ -70,6 +71,8 @@ class RunSummary:
     resumes: tuple[str, ...] = ()
     undoes: tuple[str, ...] = ()
     undone_by: str = ""
+    rollout: str = ""
+    wave: str = ""
 
     @property
     def undoable(self) -> bool:
@@ -92,6 +95,8 @@ class RunSummary:
             "undoes": list(self.undoes),
             "undone_by": self.undone_by,
             "undoable": self.undoable,
+            "rollout": self.rollout,
+            "wave": self.wave,
         }
 
 
@@ -244,6 +249,8 @@ def _summary(path: Path) -> RunSummary | None:
         resumes=started.resumes,
         undoes=started.undoes,
         undone_by=undone.by if undone and undone.complete else "",
+        rollout=started.rollout,
+        wave=started.wave,
     )
 
 
@@ -288,12 +295,13 @@ class Chain:
 
 
 def load_chain(run_id: str, *, state: Path | None = None) -> Chain:
-    """The run, what it resumed, and what resumed it.
+    """The run, what it resumed, and what resumed it; for a rollout, all of its runs.
 
+    :param run_id: id of a run, or of a rollout
     :raises NotFoundError: there is no such run
     """
-    wanted = {run_id}
     summaries = list_runs(state=state)
+    wanted = {s.id for s in summaries if run_id and s.rollout == run_id} or {run_id}
     while True:
         linked = {s.id for s in summaries if wanted & {s.id, *s.resumes}}
         linked |= {r for s in summaries if s.id in linked for r in s.resumes}
