@@ -1,7 +1,7 @@
 # make setup   everything this machine needs (also the first step of the others)
 # make demo    a whole rollout on an embedded vCenter
 # make test    lint, types, and all tests            make test ARGS='-k undo'
-# make lint    ruff and mypy only
+# make lint    ruff, shellcheck and mypy only
 # make bench   benchmarks beside their peers; rewrites the tables in docs/benchmarks.md
 # make clean   remove .venv and caches of this directory
 
@@ -24,9 +24,7 @@ test: setup
 	@tools/test $(ARGS)
 
 lint: setup
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy
+	@tools/lint
 
 bench: setup
 	@.venv/bin/python -m benchmarks $(ARGS)
