@@ -1,0 +1,30 @@
+"""The command tree. A command's module is imported when that command is called, not before."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import rich_click as click
+
+from vmboot.cli.commandtable import BY_NAME, COMMANDS, top_help
+
+
+class LazyGroup(click.RichGroup):
+    """A group whose commands come from :mod:`vmboot.cli.commandtable`."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return [entry.name for entry in COMMANDS]
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = BY_NAME.get(cmd_name)
+        return None if entry is None else import_module(entry.path).command
+
+    def get_help(self, _ctx: click.Context) -> str:
+        return top_help(colour=False)
+
+
+root = LazyGroup(
+    name="vmboot",
+    help="Boot fleets of VMware VMs from a shared ISO.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)

@@ -1,0 +1,1 @@
+"""Values in, rich renderables out. Views never read, connect or decide."""

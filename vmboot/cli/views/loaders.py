@@ -1,0 +1,65 @@
+"""What boot loaders there are, what each can and cannot do, and the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+
+from vmboot.cli.text import printable
+from vmboot.cli.views.table import cell, heading, line, stack, table
+
+if TYPE_CHECKING:
+    from vmboot.media.find import Loader
+    from vmboot.media.loaders import FirmwareReport, LoaderReport
+
+_IPXE = ("ipxe-lkrn", "ipxe-efi", "ipxe-snponly-efi")
+_WANTED = {"autoexec": "media", "vlan": "VLAN", "https": "HTTPS"}  # ability: what it is good for
+
+
+def loaders_view(report: LoaderReport) -> RenderableType:
+    """First whether media can be built, then every loader found."""
+    return stack(
+        *(_verdict(each) for each in report.firmwares),
+        loaders_table(report.loaders) if report.loaders else line("No boot loader was found."),
+    )
+
+
+def loaders_table(loaders: Sequence[Loader]) -> RenderableType:
+    rows = [
+        (
+            each.kind,
+            each.version or "-",
+            _abilities(each),
+            ", ".join(each.signers) or "nobody",
+            each.source,
+            each.path,
+        )
+        for each in loaders
+    ]
+    return table(("loader", "version", "can", "signed by", "from", "file"), rows)
+
+
+def _abilities(loader: Loader) -> str:
+    """``"VLAN, not HTTPS"``; only iPXE differs in what it can do."""
+    if loader.kind not in _IPXE:
+        return "-"
+    wanted = {k: v for k, v in _WANTED.items() if k != "autoexec" or loader.kind != "ipxe-lkrn"}
+    can = [word for ability, word in wanted.items() if ability in loader.capabilities]
+    lacks = [
+        f"not {word}" for ability, word in wanted.items() if ability not in loader.capabilities
+    ]
+    return ", ".join(can + lacks)
+
+
+def _verdict(report: FirmwareReport) -> RenderableType:
+    name = report.firmware.name
+    if report.ready:
+        text = heading(f"{name} media can be built with ")
+        text.append(", ".join(printable(str(each.path)) for each in report.uses), style="green")
+        return text
+    text = cell(report.problem)
+    text.stylize("red")
+    text.append(f"\nhint: {printable(report.cure)}", style="not red")
+    return text

@@ -1,0 +1,142 @@
+"""The plan on the screen: counts per group, uploads, a diff per machine, refusals with hints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from vmboot.cli.text import plural, printable, size
+from vmboot.cli.views.table import heading, line, stack, table
+from vmboot.fleet.plan import MachinePlan, Plan, Verdict
+from vmboot.fleet.words import DiffLine, diff
+
+_VERDICTS = (Verdict.OK, Verdict.CHANGE, Verdict.PENDING, Verdict.REFUSED)
+
+
+def plan_view(plan: Plan, *, groups: Sequence[str] = (), power: str = "leave") -> RenderableType:
+    """The whole plan.
+
+    :param groups: what the fleet document calls its groups, by :attr:`MachinePlan.group`
+    :param power: the policy the plan was made with; decides how pending changes are worded
+    """
+    return stack(
+        heading(f"Plan for {plan.fleet} on {plan.vcenter}"),
+        _groups(plan, groups) if plan.machines else None,
+        _uploads(plan) if plan.uploads else None,
+        _diffs(plan.machines),
+        _problems(plan.machines),
+        _warnings(plan.warnings),
+        _unfinished(plan),
+        line(summary(plan, power=power), "bold"),
+    )
+
+
+def summary(plan: Plan, *, power: str = "leave") -> str:
+    """The plan in one sentence."""
+    count = plan.counts
+    missing = sum(upload.size for upload in plan.uploads if not upload.present)
+    parts = [
+        f"{count[Verdict.CHANGE]} to change",
+        f"{count[Verdict.PENDING]} waiting for a power off" if count[Verdict.PENDING] else "",
+        f"{count[Verdict.OK]} as wished",
+        f"{count[Verdict.REFUSED]} refused" if count[Verdict.REFUSED] else "",
+        f"{size(missing)} to upload" if missing else "",
+    ]
+    text = f"{plural(len(plan.machines), 'machine')}: {', '.join(p for p in parts if p)}."
+    if count[Verdict.PENDING] and power == "leave":
+        text += " With --power off those that wait are shut down and changed now."
+    return text
+
+
+def _groups(plan: Plan, names: Sequence[str]) -> RenderableType:
+    counts: dict[tuple[int, bool, str], Counter[Verdict]] = {}
+    for machine in plan.machines:
+        key = (machine.group, machine.machine.is_template, machine.method.value)
+        counts.setdefault(key, Counter())[machine.verdict] += 1
+    rows = [
+        (_group_name(names, group, template), method, *(counted[v] or "-" for v in _VERDICTS))
+        for (group, template, method), counted in sorted(counts.items())
+    ]
+    headings = ("group", "method", *(v.value for v in _VERDICTS))
+    return table(headings, rows, numbers=frozenset({2, 3, 4, 5}))
+
+
+def _group_name(names: Sequence[str], group: int, template: bool) -> str:
+    if group < len(names):
+        return names[group]
+    return f"{'templates' if template else 'targets'} {group + 1}"
+
+
+def _uploads(plan: Plan) -> RenderableType:
+    rows = [
+        (u.path, size(u.size), u.sha256[:12], "present" if u.present else "upload")
+        for u in plan.uploads
+    ]
+    return table(("boot ISO", "size", "sha256", "state"), rows, numbers=frozenset({1}))
+
+
+def _diffs(machines: Iterable[MachinePlan]) -> RenderableType | None:
+    """Machines with the very same diff share one block: 400 equal diffs are read once."""
+    blocks: dict[tuple[DiffLine, ...], list[str]] = {}
+    for machine in machines:
+        lines = diff(machine)
+        if lines and machine.has_work:
+            blocks.setdefault(lines, []).append(machine.machine.path)
+    return stack(*(_block(paths, lines) for lines, paths in blocks.items())) if blocks else None
+
+
+def _block(paths: list[str], lines: tuple[DiffLine, ...]) -> RenderableType:
+    text = Text("\n").join(Text(printable(path), style="bold") for path in paths)
+    return Group(text, *(Padding(_diff_line(each), (0, 0, 0, 2)) for each in lines))
+
+
+def _diff_line(each: DiffLine) -> Text:
+    text = Text(printable(each.what))
+    if each.later:
+        text.append(" (at its next power off)", style="yellow")
+    text.append(": ")
+    text.append(printable(each.before), style="red")
+    text.append(" → ")
+    text.append(printable(each.after), style="green")
+    return text
+
+
+def _problems(machines: Iterable[MachinePlan]) -> RenderableType | None:
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for machine in machines:
+        for problem in machine.problems:
+            state = "warning" if problem.warning else "refused"
+            found.setdefault((state, problem.message, problem.hint or ""), []).append(
+                machine.machine.path
+            )
+    blocks = [_problem(*key, paths) for key, paths in sorted(found.items())]
+    return stack(*blocks) if blocks else None
+
+
+def _problem(state: str, message: str, hint: str, paths: list[str]) -> RenderableType:
+    text = Text()
+    text.append(f"{state}: ", style="red" if state == "refused" else "yellow")
+    text.append(printable(message))
+    for path in paths:
+        if path not in message:
+            text.append(f"\n  {printable(path)}", style="bold")
+    if hint:
+        text.append(f"\n  hint: {printable(hint)}")
+    return text
+
+
+def _unfinished(plan: Plan) -> RenderableType | None:
+    if not plan.unfinished:
+        return None
+    runs = ", ".join(plan.unfinished)
+    return line(f"Unfinished runs, whose machines apply repairs first: {runs}", "yellow")
+
+
+def _warnings(warnings: Sequence[str]) -> RenderableType | None:
+    if not warnings:
+        return None
+    return Text("\n".join(f"warning: {printable(each)}" for each in warnings))

@@ -1,0 +1,54 @@
+"""How a run ended: what did not work first, the counts, and the exact command that undoes it."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+
+from vmboot.cli.text import plural
+from vmboot.cli.views.table import hinted, line, stack, table
+from vmboot.fleet.result import Done, MachineOutcome, RunResult
+
+_SHOWN = (Done.FAILED, Done.SKIPPED, Done.PENDING)
+
+
+def result_view(result: RunResult, *, undone: str = "") -> RenderableType:
+    """The result of an apply, or of the undo of run ``undone``."""
+    return stack(
+        _attention(result.outcomes),
+        _resumed(result),
+        line(_counts(result), "bold"),
+        _ending(result),
+        line(f"run {result.run_id}; to take it back: vmboot undo {result.run_id}")
+        if result.run_id and not undone
+        else None,
+    )
+
+
+def _attention(outcomes: tuple[MachineOutcome, ...]) -> RenderableType | None:
+    rows = [
+        (each.verdict.value, each.path, hinted(each.error, each.hint))
+        for verdict in _SHOWN
+        for each in outcomes
+        if each.verdict is verdict
+    ]
+    return table(("result", "machine", "why"), rows) if rows else None
+
+
+def _resumed(result: RunResult) -> RenderableType | None:
+    if not result.resumed:
+        return None
+    return line(f"repaired what unfinished runs had left: {', '.join(result.resumed)}")
+
+
+def _counts(result: RunResult) -> str:
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in result.counts.items() if count)
+    total = plural(len(result.outcomes), "machine")
+    return f"{total} in {result.seconds:.1f} s: {counts or 'nothing to do'}."
+
+
+def _ending(result: RunResult) -> RenderableType | None:
+    if result.interrupted:
+        return line("Interrupted. The journal is complete; apply again to go on.", "yellow")
+    if result.stopped:
+        return line("Stopped: more machines failed than the budget allows.", "red")
+    return None

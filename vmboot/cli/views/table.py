@@ -1,0 +1,95 @@
+"""Tables that are read as easily without colour, at 80 columns, and from a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from vmboot.cli.text import printable, printable_lines
+
+STATE_STYLES = {
+    "ok": "green",
+    "done": "green",
+    "restored": "green",
+    "present": "green",
+    "change": "yellow",
+    "pending": "yellow",
+    "drift": "yellow",
+    "warn": "yellow",
+    "skipped": "yellow",
+    "upload": "yellow",
+    "not done": "yellow",
+    "refused": "red",
+    "failed": "red",
+    "fail": "red",
+    "missing": "red",
+    "not found": "red",
+}
+
+
+def cell(value: object) -> Text:
+    """A value of any origin as one harmless line; states get their colour."""
+    text = "" if value is None else printable(str(value))
+    return Text(text, style=STATE_STYLES.get(text, ""))
+
+
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str = "",
+    numbers: frozenset[int] = frozenset(),
+) -> Table:
+    """A plain table that folds long cells, so that nothing is cut off.
+
+    :param numbers: indexes of columns that are aligned to the right
+    """
+    made = Table(
+        box=box.SIMPLE_HEAD,
+        title=Text(printable(title), style="bold") if title else None,
+        title_justify="left",
+        pad_edge=False,
+        show_edge=False,
+    )
+    for index, heading in enumerate(headings):
+        made.add_column(
+            Text(heading, style="bold"),
+            justify="right" if index in numbers else "left",
+            overflow="fold",
+            no_wrap=index in numbers,
+        )
+    for row in rows:
+        made.add_row(*(value if isinstance(value, Text) else cell(value) for value in row))
+    return made
+
+
+def line(text: str, style: str = "") -> Text:
+    """One paragraph of our own words around other people's names."""
+    return Text(printable_lines(text), style=style)
+
+
+def heading(text: str) -> Text:
+    return line(text, "bold")
+
+
+def hinted(message: str, hint: str | None) -> Text:
+    """A message, its hint on a line of its own."""
+    text = cell(message)
+    if hint:
+        text.append(f"\nhint: {printable(hint)}")
+    return text
+
+
+def stack(*parts: RenderableType | None) -> Group:
+    """Parts below each other, an empty line between two; ``None`` is left out."""
+    shown = [part for part in parts if part is not None]
+    spaced: list[RenderableType] = []
+    for index, part in enumerate(shown):
+        if index:
+            spaced.append(Text(""))
+        spaced.append(part)
+    return Group(*spaced)
