@@ -31,6 +31,7 @@ class _Connection:
     method: str = ""
     body_at: int | None = None
     length: int | None = None
+    sent: bool = False
 
 
 class HttpWatch:
@@ -80,7 +81,7 @@ def _from_server(link: _Connection, packet: Segment) -> list[Told]:
     told: list[Told] = []
     if packet.payload and at == link.read:
         link.read += len(packet.payload)
-        told = _reply(link, packet.payload)
+        told = _reply(link, packet.payload) + _sent(link)
     if packet.flags & FIN and link.body_at is not None and link.length is None:
         link.length = link.read - link.body_at  # a body that ends with its connection
     return told
@@ -109,6 +110,18 @@ def _reply(link: _Connection, payload: bytes) -> list[Told]:
     return []
 
 
+def _sent(link: _Connection) -> list[Told]:
+    """The last byte of the body is on its way.
+
+    A loader may start the bootstrap without ever acknowledging it: iPXE stops when it has read
+    as much as Content-Length says.
+    """
+    if link.sent or link.method != "GET" or link.body_at is None or link.length is None:
+        return []
+    link.sent = link.read >= link.body_at + link.length
+    return [Told("transfer.sent", link.file, link.length)] if link.sent else []
+
+
 def _finished(link: _Connection, *, acknowledged: int) -> list[Told]:
     """The client has acknowledged the last byte of the body."""
     if link.body_at is None or link.length is None or link.base is None:
@@ -124,3 +137,4 @@ def _next_request(link: _Connection) -> None:
     link.request = link.header = b""
     link.method = link.file = ""
     link.body_at = link.length = None
+    link.sent = False

@@ -28,7 +28,8 @@ class WireEvent:
 
     :param at: seconds on the clock of whoever fed the watch
     :param kind: ``dhcp.discover|offer|request|ack|nak``, ``server.asked|answered|refused``,
-        ``transfer.started|finished``, ``dns.asked|answered|failed``, ``vlan.untagged``
+        ``transfer.started|sent|finished`` (sent: the last byte left the server; finished: the
+        machine acknowledged it), ``dns.asked|answered|failed``, ``vlan.wrong``
     :param server: label of the boot server concerned
     :param how: ``arp``, ``tftp`` or ``http``
     :param size: bytes, for ``transfer.finished``

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,14 +19,8 @@ from vmboot.lab.qemu_screen import ppm_to_png
 from vmboot.lab.rehearsal_machine import RehearsalMachine
 
 SERIAL_LOG, FIRMWARE_LOG, QEMU_LOG, SCREEN = "serial.log", "firmware.log", "qemu.log", "screen.png"
-_ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|[\x00\x07\x0e\x0f]")
 _CONTROL_SECONDS = 10.0
 _READ_LIMIT = 1 << 20
-
-
-def plain(text: str) -> str:
-    """Console text without colours, cursor moves and carriage returns."""
-    return _ESCAPES.sub("", text).replace("\r", "")
 
 
 class _Tail:
@@ -64,8 +57,13 @@ class RunningMachine:
     _serial: _Tail
 
     def new_text(self) -> str:
-        """What the serial port said since the last call, as it came (see :func:`plain`)."""
+        """What the serial port said since the last call, escapes and all."""
         return self._serial.read()
+
+    def last_words(self) -> str:
+        """The last line that QEMU itself wrote, e.g. why it would not start."""
+        lines = (self.folder / QEMU_LOG).read_text("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
 
     def screenshot(self) -> Path | None:
         """The screen as a PNG file in the machine's folder; ``None`` when it cannot be had."""

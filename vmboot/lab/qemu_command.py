@@ -141,14 +141,10 @@ def _disk(disk: RehearsalDisk, number: int, bootindex: int | None) -> list[str]:
     if disk.controller in ("ide", "sata"):
         bus = f"ahci{number}"
         arguments += _device(driver="ich9-ahci", id=bus)
-        return arguments + _device(
-            driver="ide-hd", bus=f"{bus}.0", drive=node, bootindex=bootindex
-        )
+        return arguments + _device(driver="ide-hd", bus=f"{bus}.0", drive=node, bootindex=bootindex)
     bus = f"scsi{number}"
     arguments += _device(driver=_SCSI.get(disk.controller, "pvscsi"), id=bus)
-    return arguments + _device(
-        driver="scsi-hd", bus=f"{bus}.0", drive=node, bootindex=bootindex
-    )
+    return arguments + _device(driver="scsi-hd", bus=f"{bus}.0", drive=node, bootindex=bootindex)
 
 
 def _nic(machine: RehearsalMachine) -> tuple[list[str], list[str]]:
