@@ -116,9 +116,30 @@ def _not_a_mapping(detail: ErrorDetails, path: Path, located: Located) -> InputE
     )
 
 
+#: What a text must look like, where the model only has a regular expression.
+_FORMATS = {
+    "thumbprint": "a SHA-256 thumbprint: 32 bytes in hexadecimal such as AA:BB:...",
+    "sha256": "64 hexadecimal digits",
+    "host": "a host name without scheme, port or path",
+    "address": "an IPv4 address or DNS name, optionally with :port",
+    "file": "a path without blanks",
+    "folder": "a folder path such as vmboot or images/vmboot",
+    "name": "lower case letters, digits and dashes, at most 31",
+}
+
+
+def _format(detail: ErrorDetails, path: Path, located: Located) -> InputError:
+    return InputError(
+        f"{_name(path)}: should be {_FORMATS[str(path[-1])]}",
+        place=located.place(path),
+        hint=_got(detail["input"]),
+    )
+
+
 _WORDS: dict[str, Callable[[ErrorDetails, Path, Located], InputError]] = {
     "extra_forbidden": _unknown,
     "missing": _missing,
+    "string_pattern_mismatch": _format,
     "enum": _choice,
     "literal_error": _choice,
     "model_type": _not_a_mapping,

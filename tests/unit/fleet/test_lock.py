@@ -1,0 +1,35 @@
+"""Two runs on one fleet exclude each other, and the loser learns who the winner is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from vmboot.errors import LockedError
+from vmboot.fleet.lock import run_lock
+
+
+def test_a_second_run_is_told_who_works(tmp_path: Path) -> None:
+    with (
+        run_lock("vc", "/etc/fleet.yml", state=tmp_path),
+        pytest.raises(LockedError, match=rf"pid {os.getpid()} on .*, user .*, since 20") as caught,
+        run_lock("vc", "/etc/fleet.yml", state=tmp_path),
+    ):
+        pass
+    assert "Ctrl-C" in (caught.value.hint or "")
+
+
+def test_the_lock_ends_with_the_run_even_if_that_failed(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), run_lock("vc", "/etc/fleet.yml", state=tmp_path):
+        raise KeyError
+    with run_lock("vc", "/etc/fleet.yml", state=tmp_path):
+        assert (tmp_path / "locks").stat().st_mode & 0o077 == 0
+
+
+def test_another_fleet_or_another_vcenter_is_free(tmp_path: Path) -> None:
+    with (
+        run_lock("vc", "/etc/fleet.yml", state=tmp_path),
+        run_lock("vc", "/etc/other.yml", state=tmp_path),
+        run_lock("vc2", "/etc/fleet.yml", state=tmp_path),
+    ):
+        assert len(list((tmp_path / "locks").iterdir())) == 3
