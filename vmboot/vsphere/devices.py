@@ -1,78 +1,53 @@
 """Pure planning of device slots and boot order: hardware in, changes out.
 
 A change is data. :func:`apply_changes` tells what the hardware looks like afterwards, which is what
-the read-back is compared with; :mod:`vmboot.vsphere.specs` turns changes into API specs.
+the read-back is compared with; :mod:`vmboot.vsphere.specs` turns changes into API specs. The parts
+live in a module each; this one is where callers find them.
 """
 
-from __future__ import annotations
+from vmboot.vsphere.bootorder import (
+    defer_boot_order,
+    map_boot_order,
+    nic_key,
+    nics,
+    plan_boot_order,
+    rebase_boot_order,
+)
+from vmboot.vsphere.cdrom import SlotPlan, plan_cdrom
+from vmboot.vsphere.changes import (
+    AddCdrom,
+    AddController,
+    Change,
+    MoveDevice,
+    Problem,
+    RemoveDevice,
+    SetBootOrder,
+    SetCdrom,
+)
+from vmboot.vsphere.effects import apply_changes, machine_after
+from vmboot.vsphere.restore import plan_restore
+from vmboot.vsphere.sameness import same_backing, same_boot
 
-from dataclasses import dataclass
-from typing import TypeAlias
-
-from vmboot.vsphere.machine import BootEntry, Bus, CdBacking, Connection
-
-
-@dataclass(frozen=True)
-class AddController:
-    """Add a controller; ``temp_key`` is negative and names it within the same spec."""
-
-    temp_key: int
-    bus: Bus
-    number: int
-    model: str
-
-
-@dataclass(frozen=True)
-class MoveDevice:
-    """Move the occupant of a slot to a free unit; its backing and settings stay as they are."""
-
-    key: int
-    label: str
-    from_controller: int
-    from_unit: int
-    to_controller: int
-    to_unit: int
-
-
-@dataclass(frozen=True)
-class AddCdrom:
-    """Add a CD-ROM drive at a slot. ``controller`` may be an :class:`AddController.temp_key`."""
-
-    temp_key: int
-    controller: int
-    unit: int
-    backing: CdBacking
-    connection: Connection
-
-
-@dataclass(frozen=True)
-class SetCdrom:
-    """Change what an existing drive holds and whether it connects at power on."""
-
-    key: int
-    label: str
-    controller: int
-    unit: int
-    before: CdBacking
-    before_connection: Connection
-    backing: CdBacking
-    connection: Connection
-
-
-@dataclass(frozen=True)
-class RemoveDevice:
-    """Remove a device that vmboot itself had added. Never a disk."""
-
-    key: int
-    label: str
-
-
-@dataclass(frozen=True)
-class SetBootOrder:
-    """Replace ``bootOrder``; every other boot option stays. An empty ``after`` clears it."""
-
-    before: tuple[BootEntry, ...]
-    after: tuple[BootEntry, ...]
-
-
-Change: TypeAlias = AddController | MoveDevice | AddCdrom | SetCdrom | RemoveDevice | SetBootOrder
+__all__ = [
+    "AddCdrom",
+    "AddController",
+    "Change",
+    "MoveDevice",
+    "Problem",
+    "RemoveDevice",
+    "SetBootOrder",
+    "SetCdrom",
+    "SlotPlan",
+    "apply_changes",
+    "defer_boot_order",
+    "machine_after",
+    "map_boot_order",
+    "nic_key",
+    "nics",
+    "plan_boot_order",
+    "plan_cdrom",
+    "plan_restore",
+    "rebase_boot_order",
+    "same_backing",
+    "same_boot",
+]

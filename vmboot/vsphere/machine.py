@@ -36,7 +36,7 @@ class Power(StrEnum):
     SUSPENDED = "suspended"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Controller:
     """A disk or CD controller.
 
@@ -51,7 +51,7 @@ class Controller:
     model: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CdBacking:
     """What a CD-ROM drive is connected to; enough to restore it exactly.
 
@@ -69,7 +69,7 @@ class CdBacking:
     exclusive: bool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Connection:
     """``VirtualDeviceConnectInfo`` of a removable device or NIC."""
 
@@ -78,7 +78,7 @@ class Connection:
     allow_guest_control: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Device:
     """A device on a controller, or a NIC.
 
@@ -102,7 +102,7 @@ class Device:
     mac: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BootEntry:
     """One entry of ``bootOptions.bootOrder``.
 
@@ -115,7 +115,7 @@ class BootEntry:
     key: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Hardware:
     """The boot-relevant devices of one machine, in the server's order."""
 
@@ -123,7 +123,7 @@ class Hardware:
     devices: tuple[Device, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Machine:
     """One VM or template as the vCenter describes it now.
 

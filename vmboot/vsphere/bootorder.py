@@ -1,0 +1,137 @@
+"""The boot order by explicit device keys; every other boot option stays as it is.
+
+A CD entry carries no key: it means the first drive with bootable media. After the listed devices
+the firmware goes on with its default order (vSphere API, ``VirtualMachineBootOptions.bootOrder``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from vmboot.errors import RefusedError
+from vmboot.model import Firmware
+from vmboot.vsphere.changes import Change, MoveDevice, SetBootOrder
+from vmboot.vsphere.machine import BootEntry, Device, DeviceKind, Machine
+
+QUICK_BOOT_HW_VERSION = 16
+"""From this hardware version on EFI Quick Boot initialises only devices in the boot order, so a
+loader on a CD finds no network unless a NIC stands there too (VMware KB 326253)."""
+
+_CD = BootEntry("cdrom")
+_KEYED = {"disk": DeviceKind.DISK, "ethernet": DeviceKind.NIC}
+
+
+def nics(machine: Machine) -> tuple[Device, ...]:
+    """The NICs in the server's order."""
+    return tuple(d for d in machine.hardware.devices if d.kind is DeviceKind.NIC)
+
+
+def nic_key(machine: Machine, *, index: int) -> int:
+    """Device key of a NIC.
+
+    :param index: counts from 1, as the vSphere client does ("Network adapter 1")
+    :raises RefusedError: the machine has no such NIC
+    """
+    found = nics(machine)
+    if not 1 <= index <= len(found):
+        raise RefusedError(
+            f"{machine.path} has no NIC {index}",
+            hint=f"it has {len(found)}; set 'nic' of its target accordingly",
+        )
+    return found[index - 1].key
+
+
+def plan_boot_order(machine: Machine, *, first: Literal["cdrom"] | int) -> SetBootOrder | None:
+    """The change that puts ``first`` in front, or ``None`` if it is there already.
+
+    :param machine: as it will be when the order is set, e.g. from ``machine_after``
+    :param first: ``"cdrom"``, or the device key of a NIC
+    :raises RefusedError: the machine has no NIC with that key
+    """
+    existing = tuple(entry for entry in machine.boot_order if _exists(entry, machine))
+    if first == "cdrom":
+        rest = tuple(entry for entry in existing if entry.kind != "cdrom")
+        after: tuple[BootEntry, ...] = (_CD, *_quick_boot_nic(machine, rest), *rest)
+    else:
+        nic = BootEntry("ethernet", first)
+        if not _exists(nic, machine):
+            raise RefusedError(f"{machine.path} has no NIC with the device key {first}")
+        after = (nic, *(entry for entry in existing if entry != nic))
+    if after == machine.boot_order:
+        return None
+    return SetBootOrder(before=machine.boot_order, after=after)
+
+
+def map_boot_order(
+    entries: Iterable[BootEntry], *, of: Machine, to: Machine
+) -> tuple[BootEntry, ...]:
+    """The same order with the keys of another view of the same machine.
+
+    Disks are recognised by their file, NICs by key or MAC. What is gone is left out.
+    """
+    mapped = (_mapped(entry, of, to) for entry in entries)
+    return tuple(entry for entry in mapped if entry is not None)
+
+
+def defer_boot_order(
+    changes: Iterable[Change], *, machine: Machine
+) -> tuple[tuple[Change, ...], SetBootOrder | None]:
+    """Split off the boot order when it names a device that moves in the same breath.
+
+    The server gives a moved disk another key, so such an order is set by a second reconfigure,
+    after a fresh read, as :func:`rebase_boot_order` says.
+
+    :param machine: the one the changes were planned on
+    :return: the changes of the first reconfigure, and the order for the second or ``None``
+    """
+    changes = tuple(changes)
+    moved = {change.key for change in changes if isinstance(change, MoveDevice)}
+    order = next((change for change in changes if isinstance(change, SetBootOrder)), None)
+    # An order that stays as it is must follow the moved device to its new key all the same.
+    wanted = order or SetBootOrder(machine.boot_order, machine.boot_order)
+    if not any(entry.key in moved for entry in wanted.after):
+        return changes, None
+    return tuple(change for change in changes if change is not order), wanted
+
+
+def rebase_boot_order(
+    order: SetBootOrder, *, planned_on: Machine, now: Machine
+) -> SetBootOrder | None:
+    """A deferred order with the keys the machine has now; ``None`` if it is in force already."""
+    after = map_boot_order(order.after, of=planned_on, to=now)
+    return None if after == now.boot_order else SetBootOrder(now.boot_order, after)
+
+
+def _quick_boot_nic(machine: Machine, rest: tuple[BootEntry, ...]) -> tuple[BootEntry, ...]:
+    found = nics(machine)
+    is_quick = machine.firmware is Firmware.UEFI and machine.hw_version >= QUICK_BOOT_HW_VERSION
+    if not is_quick or not found or any(entry.kind == "ethernet" for entry in rest):
+        return ()
+    return (BootEntry("ethernet", found[0].key),)
+
+
+def _exists(entry: BootEntry, machine: Machine) -> bool:
+    """False for a key that no device has: the server refuses an order with such a key."""
+    kind = _KEYED.get(entry.kind)
+    if kind is None:
+        return True
+    return any(d.key == entry.key and d.kind is kind for d in machine.hardware.devices)
+
+
+def _mapped(entry: BootEntry, of: Machine, to: Machine) -> BootEntry | None:
+    kind = _KEYED.get(entry.kind)
+    if kind is None:
+        return entry
+    meant = next((d for d in of.hardware.devices if (d.key, d.kind) == (entry.key, kind)), None)
+    twins = [d for d in to.hardware.devices if d.kind is kind and _is_twin(d, meant)]
+    twins.sort(key=lambda d: d.key != entry.key)
+    return BootEntry(entry.kind, twins[0].key) if twins else None
+
+
+def _is_twin(device: Device, meant: Device | None) -> bool:
+    if meant is None:
+        return False
+    if device.kind is DeviceKind.DISK:
+        return device.file == meant.file
+    return device.key == meant.key or (device.mac != "" and device.mac == meant.mac)

@@ -1,0 +1,74 @@
+"""HTTPS connections to one vCenter, kept open between requests and shared by threads."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+_IDLE_S = 30.0  # as in stub.py: shorter than what sits between us and the vCenter
+
+
+class HttpPool:
+    """Hands out connections; whoever breaks one loses it, others go back.
+
+    :param timeout_s: socket timeout, for connecting and between two blocks
+    """
+
+    def __init__(
+        self, *, host: str, port: int, context: ssl.SSLContext, timeout_s: float, keep: int = 8
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._context = context
+        self._timeout_s = timeout_s
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._free: list[tuple[float, http.client.HTTPSConnection]] = []
+
+    @contextmanager
+    def request(
+        self, method: str, target: str, *, body: Any = None, headers: Mapping[str, str]
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Send one request and give its response; what is left unread costs the connection."""
+        connection = self._take()
+        reusable = False
+        try:
+            connection.request(method, target, body=body, headers=dict(headers))
+            response = connection.getresponse()
+            yield response
+            reusable = response.isclosed() and not response.will_close
+        finally:
+            self._give(connection, reusable)
+
+    def close(self) -> None:
+        with self._lock:
+            free, self._free = self._free, []
+        for _, connection in free:
+            connection.close()
+
+    def _take(self) -> http.client.HTTPSConnection:
+        with self._lock:
+            while self._free:
+                since, connection = self._free.pop()
+                if time.monotonic() - since < _IDLE_S:
+                    return connection
+                connection.close()
+        return http.client.HTTPSConnection(
+            self._host,
+            self._port,
+            context=self._context,
+            timeout=self._timeout_s,
+            blocksize=1 << 20,
+        )
+
+    def _give(self, connection: http.client.HTTPSConnection, reusable: bool) -> None:
+        with self._lock:
+            if reusable and len(self._free) < self._keep:
+                self._free.append((time.monotonic(), connection))
+                return
+        connection.close()

@@ -1,0 +1,161 @@
+"""The inventory in two stages: everything shallow, then the devices of a few.
+
+Stage 1 (:func:`read_index`) reads five leaf properties of every VM, one page of 500 a call.
+Stage 2 (:func:`read_machines`) reads what boot depends on, of the chosen ones only: devices are
+ten times the cost of all the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from sys import intern
+from typing import TYPE_CHECKING
+
+from vmboot.errors import NotFoundError
+from vmboot.model import Firmware
+from vmboot.vsphere.collector import Found, Walk, retrieve
+from vmboot.vsphere.index import Entry, Index
+from vmboot.vsphere.machine import Machine, Power
+from vmboot.vsphere.paths import PathFinder, encode
+from vmboot.vsphere.reader import MACHINE_PROPERTIES, machine_of
+from vmboot.vsphere.soap import Ref
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+__all__ = ["Entry", "Index", "read_index", "read_machines"]
+
+BATCH = 250
+"""Machines per stage-2 call: 2 to 5 MB of XML, so that a reply never weighs on memory."""
+
+_PARENTS: dict[str, Sequence[str]] = {
+    "Folder": ("name", "parent"),
+    "Datacenter": ("name", "parent"),
+    "VirtualApp": ("name", "parentFolder", "parent"),
+}
+_ENTRY_PROPERTIES = (
+    "name",
+    "parent",
+    "parentVApp",
+    "config.instanceUuid",
+    "config.template",
+    "config.firmware",
+    "runtime.powerState",
+)
+_POWER = {"poweredOn": Power.ON, "poweredOff": Power.OFF, "suspended": Power.SUSPENDED}
+_DOWN = (
+    # From the root folder to every VM. A traversal, not a container view: one call, not three.
+    Walk("Folder", "childEntity", "folder", ("folder", "datacenter", "vapp")),
+    Walk("Datacenter", "vmFolder", "datacenter", ("folder",)),
+    Walk("VirtualApp", "vm", "vapp", ()),
+)
+_UP = (
+    # From a VM to the root, for its path, and to its host, for its cluster.
+    Walk("VirtualMachine", "parent", "vm-parent", ("folder-parent",)),
+    Walk("VirtualMachine", "parentVApp", "vm-vapp", ("vapp-folder",)),
+    Walk("VirtualApp", "parentFolder", "vapp-folder", ("folder-parent",)),
+    Walk("Folder", "parent", "folder-parent", ("folder-parent", "datacenter-parent")),
+    Walk("Datacenter", "parent", "datacenter-parent", ("folder-parent",)),
+    Walk("VirtualMachine", "runtime.host", "vm-host", ()),
+)
+
+
+def read_index(session: Session, *, datacenter: str | None = None) -> Index:
+    """Every VM and template there is, shallow.
+
+    :param datacenter: name or path of the only one to look into; relative patterns start there
+    :raises NotFoundError: there is no such datacenter
+    """
+    root = Ref("Folder", session.content.rootFolder._GetMoId())
+    finder = PathFinder(root.moid)
+    rows: list[tuple[str, str, str, str, bool, Power, Firmware]] = []
+    properties = {"VirtualMachine": _ENTRY_PROPERTIES, **_PARENTS}
+    for found in retrieve(session, (root,), properties, walks=_DOWN):
+        if found.ref.type == "VirtualMachine":
+            rows.append(_row(found))
+        else:
+            finder.add(found)
+    entries = (_entry(row, finder) for row in rows)
+    return Index(_inside(entries, finder.datacenters(), datacenter), finder.datacenters())
+
+
+def read_machines(session: Session, moids: Iterable[str]) -> tuple[Machine, ...]:
+    """What boot depends on, of the named machines, in the order they were named.
+
+    :raises RemoteError: one of them does not exist any more (``ManagedObjectNotFound``)
+    """
+    pending = iter(moids)
+    machines: list[Machine] = []
+    while batch := tuple(islice(pending, BATCH)):
+        machines.extend(_read_batch(session, batch))
+    return tuple(machines)
+
+
+def _read_batch(session: Session, moids: tuple[str, ...]) -> Iterator[Machine]:
+    finder = PathFinder(session.content.rootFolder._GetMoId())
+    properties = {
+        "VirtualMachine": MACHINE_PROPERTIES,
+        "HostSystem": ("parent",),
+        **_PARENTS,
+    }
+    found_machines: dict[str, Found] = {}
+    computes: dict[str, str] = {}
+    starts = tuple(Ref("VirtualMachine", moid) for moid in dict.fromkeys(moids))
+    # Parents and hosts come along in the same reply, each of them once.
+    for found in retrieve(session, starts, properties, walks=_UP, page=8 * BATCH):
+        if found.ref.type == "VirtualMachine":
+            found_machines[found.ref.moid] = found
+        elif found.ref.type == "HostSystem":
+            parent = found.ref_to("parent")
+            computes[found.ref.moid] = parent.moid if parent else ""
+        else:
+            finder.add(found)
+    for moid in moids:
+        if moid not in found_machines:
+            raise NotFoundError(
+                f"machine {moid} cannot be read",
+                hint="it was removed meanwhile, or this user may not see it",
+            )
+        yield machine_of(found_machines[moid], finder, computes)
+
+
+def _row(found: Found) -> tuple[str, str, str, str, bool, Power, Firmware]:
+    """Plain strings, so that the page's XML can go."""
+    parent = found.ref_to("parent") or found.ref_to("parentVApp")
+    return (
+        found.ref.moid,
+        found.text("name"),
+        intern(parent.moid if parent else ""),
+        found.text("config.instanceUuid"),
+        found.flag("config.template") or False,
+        _POWER.get(found.text("runtime.powerState"), Power.OFF),
+        Firmware.UEFI if found.text("config.firmware") == "efi" else Firmware.BIOS,
+    )
+
+
+def _entry(row: tuple[str, str, str, str, bool, Power, Firmware], finder: PathFinder) -> Entry:
+    moid, name, parent, uuid, is_template, power, firmware = row
+    return Entry(
+        moid=moid,
+        name=encode(name, slash="/"),
+        path=f"{finder.path(parent)}/{encode(name)}",
+        uuid=uuid,
+        is_template=is_template,
+        power=power,
+        firmware=firmware,
+    )
+
+
+def _inside(
+    entries: Iterable[Entry], datacenters: Mapping[str, str], wanted: str | None
+) -> tuple[Entry, ...]:
+    ordered = sorted(entries, key=lambda entry: entry.path)
+    if wanted is None:
+        return tuple(ordered)
+    path = datacenters.get(wanted.rpartition("/")[2], "")
+    if not path or (wanted.startswith("/") and wanted != path):
+        raise NotFoundError(
+            f"no datacenter {wanted}", hint=f"there are: {', '.join(sorted(datacenters.values()))}"
+        )
+    return tuple(entry for entry in ordered if entry.path.startswith(f"{path}/"))

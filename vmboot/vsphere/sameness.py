@@ -1,0 +1,133 @@
+"""Do two views of a machine boot the same way? For read-back, and for "changed since" checks.
+
+Keys of disks and drives do not count (the server renumbers a moved disk), nor does whether a drive
+happens to be connected right now, nor power state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vmboot.vsphere.machine import BootEntry, CdBacking, Connection, Device, DeviceKind, Machine
+from vmboot.vsphere.slots import Slot, disks, drives
+
+EMPTY_DRIVE = CdBacking(kind="remote-passthrough", exclusive=False)
+"""A drive without media, as the vSphere client makes one."""
+
+
+def same_backing(a: CdBacking | None, b: CdBacking | None) -> bool:
+    """True if both hold the same media or device; what only one side tells does not count."""
+    one, two = a or EMPTY_DRIVE, b or EMPTY_DRIVE
+    if one.kind != two.kind:
+        return False
+    if one.kind == "iso":
+        datastores = {one.datastore, two.datastore} - {""}
+        return one.path == two.path and len(datastores) <= 1
+    return (one.device, bool(one.auto_detect), bool(one.exclusive)) == (
+        two.device,
+        bool(two.auto_detect),
+        bool(two.exclusive),
+    )
+
+
+def same_boot(a: Machine, b: Machine) -> tuple[str, ...]:
+    """How ``b`` differs from ``a`` in what it boots from, in words; empty if it does not."""
+    return (*_drives(a, b), *_disks(a, b), *_controllers(a, b), *_nics(a, b), *_options(a, b))
+
+
+def words(backing: CdBacking | None) -> str:
+    """What a drive holds, for people."""
+    backing = backing or EMPTY_DRIVE
+    if backing.kind == "iso":
+        return backing.path or "an ISO"
+    where = "client" if backing.kind.startswith("remote") else "host"
+    return f"{where} device {backing.device}" if backing.device else "no media"
+
+
+def _drives(a: Machine, b: Machine) -> Iterator[str]:
+    wanted, found = drives(a.hardware), drives(b.hardware)
+    for slot in sorted(wanted.keys() | found.keys()):
+        if slot not in found:
+            yield f"the CD-ROM drive at {slot} is missing"
+        elif slot not in wanted:
+            yield f"there is a CD-ROM drive at {slot} that was not there"
+        else:
+            yield from _drive(slot, wanted[slot], found[slot])
+
+
+def _drive(slot: Slot, wanted: Device, found: Device) -> Iterator[str]:
+    if not same_backing(wanted.backing, found.backing):
+        yield f"CD-ROM {slot} holds {words(found.backing)} instead of {words(wanted.backing)}"
+    one, two = wanted.connection or Connection(), found.connection or Connection()
+    if one.start_connected != two.start_connected:
+        does = "connects" if two.start_connected else "does not connect"
+        yield f"CD-ROM {slot} {does} at power on"
+    if one.allow_guest_control != two.allow_guest_control:
+        yield f"CD-ROM {slot} has another guest control setting"
+
+
+def _disks(a: Machine, b: Machine) -> Iterator[str]:
+    wanted = {disk.file: slot for slot, disk in disks(a.hardware).items()}
+    found = {disk.file: slot for slot, disk in disks(b.hardware).items()}
+    for file in sorted(wanted.keys() | found.keys()):
+        if file not in found:
+            yield f"the disk {file} is missing"
+        elif file not in wanted:
+            yield f"there is a disk {file} that was not there"
+        elif wanted[file] != found[file]:
+            yield f"the disk {file} is at {found[file]} instead of {wanted[file]}"
+
+
+def _controllers(a: Machine, b: Machine) -> Iterator[str]:
+    wanted = {(c.bus, c.number) for c in a.hardware.controllers}
+    found = {(c.bus, c.number) for c in b.hardware.controllers}
+    for bus, number in sorted(wanted - found):
+        yield f"the {bus.upper()} controller {number} is missing"
+    for bus, number in sorted(found - wanted):
+        yield f"there is a {bus.upper()} controller {number} that was not there"
+
+
+def _nics(a: Machine, b: Machine) -> Iterator[str]:
+    wanted, found = _nic_keys(a), _nic_keys(b)
+    for key in sorted(wanted - found):
+        yield f"the NIC with key {key} is missing"
+    for key in sorted(found - wanted):
+        yield f"there is a NIC with key {key} that was not there"
+
+
+def _nic_keys(machine: Machine) -> set[int]:
+    return {d.key for d in machine.hardware.devices if d.kind is DeviceKind.NIC}
+
+
+def _options(a: Machine, b: Machine) -> Iterator[str]:
+    if a.firmware != b.firmware:
+        yield f"the firmware is {b.firmware} instead of {a.firmware}"
+    if a.secure_boot != b.secure_boot:
+        yield f"Secure Boot is {'on' if b.secure_boot else 'off'}"
+    if a.is_template != b.is_template:
+        yield "it is a template" if b.is_template else "it is not a template any more"
+    if _order(a) != _order(b):
+        yield f"the boot order is {_order_words(b)} instead of {_order_words(a)}"
+
+
+def _order(machine: Machine) -> tuple[tuple[str, str | int | None], ...]:
+    return tuple(_identity(entry, machine) for entry in machine.boot_order)
+
+
+def _identity(entry: BootEntry, machine: Machine) -> tuple[str, str | int | None]:
+    """What an entry means, independent of keys that may change."""
+    if entry.kind == "disk":
+        files = {d.key: d.file for d in machine.hardware.devices if d.kind is DeviceKind.DISK}
+        return (entry.kind, files.get(entry.key or 0, entry.key))
+    return (entry.kind, entry.key)
+
+
+def _order_words(machine: Machine) -> str:
+    if not machine.boot_order:
+        return "the default"
+    return ", ".join(_entry_words(entry, machine) for entry in machine.boot_order)
+
+
+def _entry_words(entry: BootEntry, machine: Machine) -> str:
+    labels = {device.key: device.label for device in machine.hardware.devices}
+    return labels.get(entry.key or 0, "") or f"{entry.kind} {entry.key or ''}".strip()

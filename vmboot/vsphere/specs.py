@@ -1,0 +1,161 @@
+"""Changes as one ``VirtualMachineConfigSpec``. The only place that builds device specs.
+
+Edits are fully specified (device, controller, unit, backing, connection): vSphere 8.0 U2 and later
+refuse sparse CD edits with ``InvalidPowerState``. ``fileOperation`` is never set, so no disk file
+is ever created or deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyVmomi
+
+from vmboot.errors import RefusedError
+from vmboot.vsphere.changes import (
+    AddCdrom,
+    AddController,
+    Change,
+    MoveDevice,
+    RemoveDevice,
+    SetBootOrder,
+    SetCdrom,
+)
+from vmboot.vsphere.machine import BootEntry, CdBacking, Connection, Machine
+
+vim: Any = pyVmomi.vim  # its types are made at run time
+_EDIT = vim.vm.device.VirtualDeviceSpec.Operation.edit
+_ADD = vim.vm.device.VirtualDeviceSpec.Operation.add
+_REMOVE = vim.vm.device.VirtualDeviceSpec.Operation.remove
+
+
+def config_spec(
+    changes: Iterable[Change],
+    *,
+    machine: Machine,
+    live_devices: Iterable[Any] = (),
+    guard: bool = True,
+) -> Any:
+    """One merged spec, with the devices in the order of ``changes``.
+
+    :param machine: as last read; the changes were planned on it
+    :param live_devices: pyVmomi devices of the machine, from
+        :func:`vmboot.vsphere.reconfigure.read_devices`; needed for :class:`MoveDevice` and
+        :class:`RemoveDevice`
+    :param guard: send the machine's ``changeVersion``, so that the vCenter refuses the spec when
+        somebody changed the machine since. Not for a machine that just was a template.
+    :raises RefusedError: a change names a device that ``live_devices`` does not have
+    """
+    live = {device.key: device for device in live_devices}
+    spec = vim.vm.ConfigSpec()
+    spec.deviceChange = []
+    for change in changes:
+        if isinstance(change, SetBootOrder):
+            spec.bootOptions = _boot_options(change)
+        else:
+            spec.deviceChange.append(_device_spec(change, machine, live))
+    if guard and machine.change_version:
+        spec.changeVersion = machine.change_version
+    return spec
+
+
+def needs_live_devices(changes: Iterable[Change]) -> bool:
+    """True if :func:`config_spec` wants ``live_devices`` for these."""
+    return any(isinstance(change, MoveDevice | RemoveDevice) for change in changes)
+
+
+def _device_spec(change: Change, machine: Machine, live: dict[int, Any]) -> Any:
+    spec = vim.vm.device.VirtualDeviceSpec()
+    match change:
+        case AddController():
+            spec.operation, spec.device = _ADD, _controller(change)
+        case AddCdrom():
+            spec.operation = _ADD
+            spec.device = _cdrom(
+                change.temp_key, change.controller, change.unit, change.backing, change.connection
+            )
+        case SetCdrom():
+            spec.operation = _EDIT
+            spec.device = _cdrom(
+                change.key, change.controller, change.unit, change.backing, change.connection
+            )
+        case MoveDevice():
+            spec.operation, spec.device = _EDIT, _live(live, change.key, machine)
+            spec.device.controllerKey = change.to_controller
+            spec.device.unitNumber = change.to_unit
+        case RemoveDevice():
+            spec.operation, spec.device = _REMOVE, _live(live, change.key, machine)
+            if isinstance(spec.device, vim.vm.device.VirtualDisk):
+                raise RefusedError(f"vmboot does not remove disks ({machine.path})")
+    return spec
+
+
+def _live(live: dict[int, Any], key: int, machine: Machine) -> Any:
+    if key not in live:
+        raise RefusedError(
+            f"{machine.path} has no device with key {key} any more", hint="run plan again"
+        )
+    return live[key]
+
+
+def _controller(change: AddController) -> Any:
+    device = getattr(vim.vm.device, change.model)()
+    device.key = change.temp_key
+    device.busNumber = change.number
+    return device
+
+
+def _cdrom(key: int, controller: int, unit: int, backing: CdBacking, link: Connection) -> Any:
+    device = vim.vm.device.VirtualCdrom()
+    device.key = key
+    device.controllerKey = controller
+    device.unitNumber = unit
+    device.backing = _backing(backing)
+    device.connectable = vim.vm.device.VirtualDevice.ConnectInfo(
+        startConnected=link.start_connected,
+        connected=link.connected,
+        allowGuestControl=link.allow_guest_control,
+    )
+    return device
+
+
+def _backing(backing: CdBacking) -> Any:
+    kinds = vim.vm.device.VirtualCdrom
+    match backing.kind:
+        case "iso":
+            made = kinds.IsoBackingInfo(fileName=backing.path)
+            if backing.datastore:
+                made.datastore = vim.Datastore(backing.datastore)
+            return made
+        case "atapi":
+            made = kinds.AtapiBackingInfo(deviceName=backing.device)
+        case "passthrough":
+            made = kinds.PassthroughBackingInfo(deviceName=backing.device)
+        case "remote-atapi":
+            made = kinds.RemoteAtapiBackingInfo(deviceName=backing.device)
+        case _:
+            made = kinds.RemotePassthroughBackingInfo(deviceName=backing.device)
+    if backing.auto_detect is not None:
+        made.useAutoDetect = backing.auto_detect
+    if backing.kind in ("passthrough", "remote-passthrough"):
+        made.exclusive = bool(backing.exclusive)
+    return made
+
+
+def _boot_options(change: SetBootOrder) -> Any:
+    """Only the order is set: unset fields stay as they are. One bare entry clears the order."""
+    entries = [_boot_entry(entry) for entry in change.after]
+    return vim.vm.BootOptions(bootOrder=entries or [vim.vm.BootOptions.BootableDevice()])
+
+
+def _boot_entry(entry: BootEntry) -> Any:
+    match entry.kind:
+        case "disk":
+            return vim.vm.BootOptions.BootableDiskDevice(deviceKey=entry.key)
+        case "ethernet":
+            return vim.vm.BootOptions.BootableEthernetDevice(deviceKey=entry.key)
+        case "floppy":
+            return vim.vm.BootOptions.BootableFloppyDevice()
+        case _:
+            return vim.vm.BootOptions.BootableCdromDevice()

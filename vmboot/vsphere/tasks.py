@@ -1,0 +1,309 @@
+"""Many writes at once: a window of tasks in flight, a few submitters, one waiter.
+
+One thread (the caller's, through the iterator) journals, polls and reports; submitter threads only
+send. Task states are read as the leaves ``info.state`` and ``info.error`` of all tasks in flight in
+one call, directly, so a task that ended before anybody looked is seen like any other.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from vmboot.errors import ConnectError, RemoteError, VmbootError
+from vmboot.events import Event, Sink, ignore
+from vmboot.vsphere import faults, questions, soap
+from vmboot.vsphere.collector import Found, retrieve
+from vmboot.vsphere.pacing import Pace
+from vmboot.vsphere.soap import Ref
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+WINDOW = 32
+SUBMITTERS = 8
+TASK_DEADLINE_S = 900.0
+GRACE_S = 60.0
+"""How long an interrupted run waits for the tasks it has in flight."""
+_STATE = ("info.state", "info.error")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One write.
+
+    :param subject: what it is about, for events and the journal; usually an inventory path
+    :param start: sends it and returns the pyVmomi task, or ``None`` for a write without one. Runs
+        in a submitter thread; a session that expired before it is renewed and ``start`` repeated.
+    :param vm: managed object id of the machine whose question may hold the task up; ``""``: none
+    """
+
+    subject: str
+    start: Callable[[Session], Any]
+    vm: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one job ended.
+
+    :param error: the fault; :func:`vmboot.vsphere.faults.is_unknown` tells whether the write may
+        have happened all the same
+    :param seconds: from the start of the call to the poll that saw the end
+    :param started: false when the run was stopped before the write was sent
+    """
+
+    subject: str
+    ok: bool
+    error: VmbootError | None = None
+    seconds: float = 0.0
+    started: bool = True
+
+
+def run_window(
+    session: Session,
+    jobs: Iterable[Job],
+    *,
+    window: int = WINDOW,
+    submitters: int = SUBMITTERS,
+    deadline_s: float = TASK_DEADLINE_S,
+    grace_s: float = GRACE_S,
+    before_start: Callable[[tuple[str, ...]], None] | None = None,
+    stop: threading.Event | None = None,
+    sink: Sink = ignore,
+) -> Iterator[Outcome]:
+    """Run ``jobs`` and yield how each ended, as they end.
+
+    :param jobs: taken lazily, never more than ``window`` ahead
+    :param deadline_s: for each task, from its start; later it counts as of unknown outcome
+    :param before_start: called in the caller's thread with the subjects about to be written,
+        before any of them is sent: the place to journal. An exception from it ends the run.
+    :param stop: when set, nothing more is sent; what is in flight is waited for up to ``grace_s``
+        and everything not started is reported so. ``KeyboardInterrupt`` does the same, and is
+        raised again at the end.
+    """
+    engine = _Engine(session, deadline_s=deadline_s, sink=sink)
+    pending = iter(jobs)
+    stopping = stop or threading.Event()
+    interrupted = False
+    with ThreadPoolExecutor(submitters, thread_name_prefix="vmboot-submit") as pool:
+        while True:
+            try:
+                if not stopping.is_set():
+                    batch = tuple(islice(pending, window - engine.in_flight))
+                    engine.submit(pool, batch, before_start)
+                if not engine.in_flight:
+                    break
+                outcomes = engine.wait(stopping, grace_s)
+            except KeyboardInterrupt:
+                if interrupted:
+                    raise
+                interrupted = True
+                stopping.set()
+                sink(Event("run.interrupted", "nothing more is sent; waiting for what is"))
+                continue
+            yield from outcomes
+    for job in pending:
+        yield _not_started(job)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+@dataclass
+class _Live:
+    job: Job
+    started: float
+    asked: float = 0.0
+
+
+@dataclass
+class _Engine:
+    """The state between two polls. Only the caller's thread touches it, but for the queue."""
+
+    session: Session
+    deadline_s: float
+    sink: Sink
+    sent: SimpleQueue[tuple[Job, float, Future[Any]]] = field(default_factory=SimpleQueue)
+    sending: int = 0
+    live: dict[str, _Live] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
+    stopped_at: float | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return self.sending + len(self.live)
+
+    def submit(
+        self,
+        pool: ThreadPoolExecutor,
+        batch: Sequence[Job],
+        before_start: Callable[[tuple[str, ...]], None] | None,
+    ) -> None:
+        if batch and before_start is not None:
+            before_start(tuple(job.subject for job in batch))
+        for job in batch:
+            self.sending += 1
+            pool.submit(self._start, job).add_done_callback(self._hand_over(job))
+
+    def _start(self, job: Job) -> tuple[float, Any]:
+        started = time.monotonic()
+        return started, self.session.call(lambda: job.start(self.session), write=True)
+
+    def _hand_over(self, job: Job) -> Callable[[Future[Any]], None]:
+        begun = time.monotonic()
+        return lambda future: self.sent.put((job, begun, future))
+
+    def wait(self, stopping: threading.Event, grace_s: float) -> list[Outcome]:
+        """Wait for the next thing to happen and return what ended."""
+        ended = self._receive(self._wake_at() - time.monotonic())
+        now = time.monotonic()
+        if self.live and now >= self.pace.next_poll(self._starts(), now):
+            ended += self._poll()
+        ended += self._overdue(stopping, grace_s)
+        return ended
+
+    def _wake_at(self) -> float:
+        now = time.monotonic()
+        if not self.live:
+            return now + 1.0  # only to notice that we shall stop; a sent job wakes us at once
+        return min(self.pace.next_poll(self._starts(), now), now + 1.0)
+
+    def _receive(self, timeout: float) -> list[Outcome]:
+        """Take over what the submitters have sent, waiting for the first at most ``timeout``."""
+        ended: list[Outcome] = []
+        try:
+            self._took(self.sent.get(timeout=max(timeout, 0.0)), ended)
+            while True:
+                self._took(self.sent.get_nowait(), ended)
+        except Empty:
+            return ended
+
+    def _took(self, item: tuple[Job, float, Future[Any]], ended: list[Outcome]) -> None:
+        job, begun, future = item
+        self.sending -= 1
+        try:
+            started, task = future.result()
+        except VmbootError as error:
+            ended.append(_outcome(job, begun, error))
+            return
+        if task is None:
+            ended.append(_outcome(job, started, None))
+        else:
+            self.live[task if isinstance(task, str) else task._GetMoId()] = _Live(job, started)
+
+    def _starts(self) -> list[float]:
+        return [item.started for item in self.live.values()]
+
+    def _poll(self) -> list[Outcome]:
+        try:
+            found = self._read(tuple(self.live))
+        except ConnectError as error:
+            self.sink(Event("poll.failed", error.message, self.session.host))
+            self.pace = self.pace.after_poll((), self._starts(), time.monotonic())
+            return []
+        finished = {moid: state for moid, state in found.items() if state is not _RUNNING}
+        ended = [self.live.pop(moid) for moid in finished]
+        outcomes = [
+            _outcome(item.job, item.started, error)
+            for item, error in zip(ended, finished.values(), strict=True)
+        ]
+        now = time.monotonic()
+        self.pace = self.pace.after_poll([e.started for e in ended], self._starts(), now)
+        self._answer(now)
+        return outcomes
+
+    def _read(self, moids: Sequence[str]) -> dict[str, object]:
+        """State by task; one forgotten task fails the whole call, so then each is asked alone."""
+        try:
+            refs = [Ref("Task", moid) for moid in moids]
+            states = {f.ref.moid: _state(f) for f in retrieve(self.session, refs, {"Task": _STATE})}
+        except RemoteError as error:
+            if error.fault != "ManagedObjectNotFound":
+                raise
+            if len(moids) == 1:
+                return {moids[0]: _gone()}
+            return {m: s for moid in moids for m, s in self._read((moid,)).items()}
+        return states
+
+    def _answer(self, now: float) -> None:
+        """A machine that asks whether to pull a locked CD holds its task up: say yes."""
+        usual = self.pace.duration or 0.0
+        late = [
+            item
+            for item in self.live.values()
+            if item.job.vm
+            and now - item.started > questions.after_s(usual)
+            and now - item.asked > questions.EVERY_S
+        ]
+        if late:
+            for item in late:
+                item.asked = now
+            subjects = {item.job.vm: item.job.subject for item in late}
+            questions.answer(self.session, subjects, sink=self.sink)
+
+    def _overdue(self, stopping: threading.Event, grace_s: float) -> list[Outcome]:
+        """Give up on tasks past their deadline, or past the grace of a stopped run."""
+        now = time.monotonic()
+        if stopping.is_set() and self.stopped_at is None:
+            self.stopped_at = now
+        is_over = self.stopped_at is not None and now - self.stopped_at > grace_s
+        late = {
+            moid: item
+            for moid, item in self.live.items()
+            if is_over or now - item.started > self.deadline_s
+        }
+        for moid in late:
+            del self.live[moid]
+        return [_outcome(item.job, item.started, _too_late(now, item)) for item in late.values()]
+
+
+_RUNNING = object()
+
+
+def _state(found: Found) -> object:
+    """``_RUNNING``, ``None`` for success, or the error."""
+    match found.text("info.state"):
+        case "success":
+            return None
+        case "error":
+            element = found.props.get("info.error")
+            fault = soap.fault_of(element) if element is not None else None
+            return faults.error_of(fault or faults.SoapFault("MethodFault", "the task failed"))
+        case _:
+            return _RUNNING
+
+
+def _outcome(job: Job, started: float, error: Any) -> Outcome:
+    seconds = time.monotonic() - started
+    return Outcome(job.subject, ok=error is None, error=error, seconds=seconds)
+
+
+def _not_started(job: Job) -> Outcome:
+    error = RemoteError(
+        "stopped before it was its turn",
+        fault=faults.NOT_STARTED,
+        hint="run apply again: it goes on from here",
+    )
+    return Outcome(job.subject, ok=False, error=error, started=False)
+
+
+def _gone() -> RemoteError:
+    return RemoteError(
+        "the vCenter does not know the task any more",
+        fault=faults.TASK_GONE,
+        hint="whether it succeeded shows when the machine is read again",
+    )
+
+
+def _too_late(now: float, item: _Live) -> RemoteError:
+    return RemoteError(
+        f"the task did not end within {now - item.started:.0f} s",
+        fault=faults.DEADLINE,
+        hint="it may still end; look into the vCenter's recent tasks, then run apply again",
+    )
