@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import pyVmomi
+from pyVmomi import vim as _vim
 
 from vmboot.errors import RefusedError
 from vmboot.vsphere.changes import (
@@ -24,7 +24,7 @@ from vmboot.vsphere.changes import (
 )
 from vmboot.vsphere.machine import BootEntry, CdBacking, Connection, Machine
 
-vim: Any = pyVmomi.vim  # its types are made at run time
+vim: Any = _vim  # its types are made at run time
 _EDIT = vim.vm.device.VirtualDeviceSpec.Operation.edit
 _ADD = vim.vm.device.VirtualDeviceSpec.Operation.add
 _REMOVE = vim.vm.device.VirtualDeviceSpec.Operation.remove

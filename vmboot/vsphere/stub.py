@@ -9,17 +9,18 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-import pyVmomi
+from pyVmomi import vim as _vim
+from pyVmomi import vmodl
 from pyVmomi.SoapAdapter import SoapStubAdapter
 
 from vmboot.vsphere.faults import SoapFault
 
-vim: Any = pyVmomi.vim  # its types are made at run time
+vim: Any = _vim  # its types are made at run time
 _VERSION = "vim.version.version11"  # soap.API_VERSION in pyVmomi's words
 POOL_IDLE_S = 30
 """Younger than what load balancers and the vCenter's proxy keep idle connections for."""
 
-MethodFault: type[Exception] = pyVmomi.vmodl.MethodFault
+MethodFault: type[Exception] = vmodl.MethodFault
 
 
 class Stub(SoapStubAdapter):
