@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from vmboot.vsphere.session import Credentials
+from vmboot.vsphere.credentials import Credentials
 
 _KEPT = frozenset(
     {

@@ -14,6 +14,7 @@ from typing import Any
 
 from vmboot.events import Event
 
+_ENDS = ("runner_on_ok", "runner_on_failed", "runner_item_on_ok", "runner_item_on_failed")
 _MODULES = ("vmboot.vsphere.fleet", "vmboot.vsphere.fleet_info")
 
 
@@ -39,12 +40,12 @@ class EventFile:
 def module_result(raw: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
     """The module name and the result, if ``raw`` is the end of one of our module calls."""
     facts = raw.get("event_data") or {}
-    ended = raw.get("event") in ("runner_on_ok", "runner_on_failed")
-    ended = ended or (raw.get("event") in ("runner_item_on_ok", "runner_item_on_failed"))
+    result = facts.get("res") or {}
     name = facts.get("resolved_action") or facts.get("task_action", "")
-    if not ended or name not in _MODULES:
+    of_loop = "results" in result  # its items were told one by one
+    if raw.get("event") not in _ENDS or name not in _MODULES or of_loop:
         return None
-    return name.rpartition(".")[2], facts.get("res") or {}
+    return name.rpartition(".")[2], result
 
 
 def translated(raw: Mapping[str, Any]) -> Event | None:

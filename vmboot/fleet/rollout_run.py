@@ -1,0 +1,168 @@
+"""One ``ansible-playbook`` under ansible-runner, watched from the thread that started it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from vmboot.events import Event, Sink
+from vmboot.fleet.rollout_progress import EventFile, module_result, translated
+
+#: How often the modules' own progress is looked at, seconds: a live view draws 8 times a second.
+_EVERY = 0.12
+#: How long ansible-runner may take to see that it is to stop, seconds; its own default is 5.
+_SEES_STOP_AFTER = 1
+
+
+class Watch:
+    """What is known of a running playbook; filled by :func:`run_playbook`.
+
+    :param results: results of the module calls, in order, each with the module's short name
+    """
+
+    def __init__(self, sink: Sink, events: EventFile) -> None:
+        self.results: list[tuple[str, Mapping[str, Any]]] = []
+        self.errors: list[str] = []
+        self.interrupted = False
+        self._killed = threading.Event()
+        self._call: int | None = None
+        self._sink = sink
+        self._events = events
+        self._queue: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+
+    def handle(self, raw: Mapping[str, Any]) -> bool:
+        """ansible-runner's event handler: it must return at once, and ``True``."""
+        self._queue.put(raw)
+        return True
+
+    def is_killed(self) -> bool:
+        """ansible-runner's cancel callback."""
+        return self._killed.is_set()
+
+    def kill(self) -> None:
+        """End Ansible within a second, if it still runs."""
+        self._killed.set()
+
+    def follow(self, running: Future[Any]) -> None:
+        """Pass events on until the playbook has ended; an interrupt asks it to stop."""
+        while not running.done():
+            try:
+                self._pass_on(wait=True)
+            except KeyboardInterrupt:
+                self._stop()
+        self._pass_on(wait=False)
+
+    def _stop(self) -> None:
+        """First let the module call finish what is in flight; the second time, or between two
+        calls, end Ansible. A module call that is left alone goes on to its end by itself.
+        """
+        again, self.interrupted = self.interrupted, True
+        if again or self._call is None:
+            self.kill()
+            return
+        with suppress(ProcessLookupError):
+            os.kill(self._call, signal.SIGINT)
+
+    def _pass_on(self, *, wait: bool) -> None:
+        for raw in self._take(wait=wait):
+            self._note(raw)
+        for event in self._events.read():
+            self._note_progress(event)
+
+    def _take(self, *, wait: bool) -> Iterator[Mapping[str, Any]]:
+        with suppress(queue.Empty):
+            if wait:
+                yield self._queue.get(timeout=_EVERY)
+            while True:
+                yield self._queue.get_nowait()
+
+    def _note(self, raw: Mapping[str, Any]) -> None:
+        for event in self._events.read():  # what the modules said before comes before
+            self._note_progress(event)
+        result = module_result(raw)
+        if result:
+            self.results.append(result)
+            self._sink(_call_finished(*result))
+        told = translated(raw)
+        if told:
+            if told.kind in ("rollout.failed", "rollout.unreachable"):
+                self.errors.append(told.message)
+            self._sink(told)
+
+    def _note_progress(self, event: Event) -> None:
+        if event.kind == "call.started":
+            self._call = event.data["pid"]
+            self._sink(Event("wave.started", event.message, event.subject, event.data))
+        elif event.kind == "call.ended":
+            self._call = None
+        else:
+            self._sink(event)
+
+
+def _call_finished(module: str, result: Mapping[str, Any]) -> Event:
+    """A module result as an event: the plan of the rollout, or the end of a wave."""
+    if module == "fleet_info":
+        waves = [(wave["name"], len(wave["paths"])) for wave in result.get("waves") or ()]
+        return Event("rollout.planned", result.get("rollout", ""), data={"waves": waves})
+    wave = result.get("wave") or ""
+    facts = {key: result.get(key) for key in ("action", "run_id", "changed", "counts")}
+    return Event("wave.finished", str(result.get("msg", "")), subject=wave, data=facts)
+
+
+def run_playbook(
+    playbook: Path,
+    *,
+    home: Path,
+    inventory: Path,
+    environment: Mapping[str, str],
+    options: str,
+    watch: Watch,
+) -> str:
+    """Run ``playbook`` to its end and return ansible-runner's word for it, e.g. ``"failed"``.
+
+    :param home: private folder for everything ansible-runner writes; the caller removes it
+    :param options: further options of ``ansible-playbook``, e.g. ``"--check"``; no secret
+    """
+    from ansible_runner.interface import init_runner
+
+    runner = init_runner(
+        private_data_dir=str(home),
+        playbook=str(playbook),
+        inventory=str(inventory),
+        cmdline=options or None,
+        quiet=True,
+        suppress_env_files=True,
+        event_handler=watch.handle,
+        cancel_callback=watch.is_killed,
+    )
+    runner.config.pexpect_timeout = _SEES_STOP_AFTER
+    # It copies this process's environment, secrets and all, and writes it into a file.
+    runner.config.env = _with_callbacks(environment, runner.config.env)
+    with ThreadPoolExecutor(1, thread_name_prefix="ansible") as threads:
+        running = threads.submit(runner.run)
+        try:
+            watch.follow(running)
+        finally:
+            watch.kill()  # only matters when the sink raised something
+        running.result()
+    return str(runner.status)
+
+
+def _with_callbacks(wanted: Mapping[str, str], made: Mapping[str, str]) -> dict[str, str]:
+    """``wanted`` and the variables by which ansible-runner hears of events."""
+    names = (
+        "ANSIBLE_CALLBACK_PLUGINS",
+        "ANSIBLE_STDOUT_CALLBACK",
+        "ANSIBLE_RETRY_FILES_ENABLED",
+        "AWX_ISOLATED_DATA_DIR",
+        "RUNNER_OMIT_EVENTS",
+        "RUNNER_ONLY_FAILED_EVENTS",
+    )
+    return {**wanted, **{name: made[name] for name in names if name in made}}
