@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from vmboot.errors import InputError
-from vmboot.vsphere.devices import Change
+from vmboot.vsphere.changes import Change
 
 T = TypeVar("T")
 

@@ -1,9 +1,8 @@
 """The journal of a run: what was about to be written, on disk before it was written.
 
 One JSON object a line, appended and synced, in ``<state>/runs/<run id>/journal.jsonl``, readable by
-its owner only. A machine's line holds its full state before and the state expected after, so that a
-run can be undone from the journal alone, also one that was killed in the middle. Secrets never
-reach it.
+its owner only. A machine's line holds its full state before and the changes, so that a run can be
+undone from the journal alone, also one that was killed in the middle. Secrets never reach it.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from typing import Any, ClassVar, TypeAlias
 from vmboot.dirs import private_dir, state_dir
 from vmboot.errors import RefusedError
 from vmboot.fleet.codec import encode
-from vmboot.fleet.compare import State
 from vmboot.fleet.lock import owner
-from vmboot.vsphere.devices import Change
+from vmboot.vsphere.changes import Change
+from vmboot.vsphere.effects import machine_after
 from vmboot.vsphere.machine import Machine
 
 FILE = "journal.jsonl"
@@ -80,13 +79,16 @@ class Intent:
     """A machine is about to be changed.
 
     :param before: the machine as it is now; for a template that a crashed run left a VM, as it was
-    :param after: what the read-back must find
     """
 
     kind: ClassVar[str] = "intent"
     before: Machine
     changes: tuple[Change, ...]
-    after: State
+
+    @property
+    def after(self) -> Machine:
+        """What the read-back must find."""
+        return machine_after(self.before, self.changes)
 
 
 @dataclass(frozen=True)

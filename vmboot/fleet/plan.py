@@ -13,8 +13,10 @@ from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from vmboot.model import BootMethod
-from vmboot.vsphere.devices import Change
+from vmboot.vsphere.changes import Change, Problem
 from vmboot.vsphere.machine import Machine
+
+__all__ = ["MachinePlan", "Plan", "PowerPolicy", "Problem", "Upload", "Verdict"]
 
 #: A machine whose change needs it powered off: wait for that, or shut it down.
 PowerPolicy: TypeAlias = Literal["leave", "off"]
@@ -27,15 +29,6 @@ class Verdict(StrEnum):
     CHANGE = "change"  # will be changed now
     PENDING = "pending"  # partly or wholly waits for its next power off
     REFUSED = "refused"  # will not be touched; ``problems`` says why
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why a machine is refused, or what a person should know about it (``warning``)."""
-
-    message: str
-    hint: str | None = None
-    warning: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import Any
 
 from vmboot.errors import InputError, NotFoundError
 from vmboot.fleet.codec import decode
-from vmboot.fleet.compare import State
 from vmboot.fleet.journal import (
     FILE,
     Closed,
@@ -283,7 +282,7 @@ class Chain:
         """The machine as it was before the first of these runs."""
         return next(run.intents[moid][0].before for run in self.runs if moid in run.intents)
 
-    def states(self, moid: str) -> tuple[State, ...]:
+    def afters(self, moid: str) -> tuple[Machine, ...]:
         """Every state these runs may have left the machine in, the latest first."""
         intents = [i for run in self.runs for i in run.intents.get(moid, ())]
         return tuple(intent.after for intent in reversed(intents))

@@ -133,7 +133,9 @@ class IsoSection(Section):
         description="folder on the datastore",
     )
     name: str = Field(
-        "boot", pattern=r"^[a-z0-9][a-z0-9-]{0,30}$", description="part of the ISO's file name"
+        "boot",
+        pattern=r"^[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?$",
+        description="part of the ISO's file name",
     )
     server_timeout: float = Field(3.0, ge=0.5, le=60, description="seconds a dead server costs")
     retry_pause: float = Field(5.0, ge=0, le=3600, description="seconds between two rounds")

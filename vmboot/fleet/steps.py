@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from vmboot.fleet.compare import State, differences, state_of
 from vmboot.fleet.journal import Intent
-from vmboot.vsphere.devices import Change, apply_changes
+from vmboot.vsphere.changes import Change, SetBootOrder
+from vmboot.vsphere.devices import defer_boot_order, same_boot
+from vmboot.vsphere.effects import machine_after
 from vmboot.vsphere.machine import Machine
 
 
@@ -18,14 +18,12 @@ class Step:
     :param machine: as it is now
     :param changes: in the order they are made; may be empty when only the kind changes
     :param to_template: it is a template when all is done
-    :param power_off: shut it down first
     :param rest: why something stays to be done later, ``""`` if nothing does
     """
 
     machine: Machine
     changes: tuple[Change, ...]
     to_template: bool = False
-    power_off: bool = False
     rest: str = ""
 
     @property
@@ -33,26 +31,20 @@ class Step:
         return self.machine.moid
 
     @property
-    def expected(self) -> State:
-        """What the read-back must find."""
-        machine = self.machine
-        hardware, order = apply_changes(machine.hardware, machine.boot_order, self.changes)
-        return State(hardware, order, self.to_template)
+    def split(self) -> tuple[tuple[Change, ...], SetBootOrder | None]:
+        """What the first reconfigure carries, and the boot order that must wait for new keys."""
+        return defer_boot_order(self.changes, machine=self.machine)
 
     @property
     def intent(self) -> Intent:
         """The journal's line: a template stays one in ``before``, even if found as a VM."""
-        before = replace(self.machine, is_template=self.to_template)
-        return Intent(before, self.changes, self.expected)
+        return Intent(replace(self.machine, is_template=self.to_template), self.changes)
 
     def missing(self, found: Machine) -> tuple[str, ...]:
-        """Where ``found`` is not as this step wants it."""
-        return differences(self.expected, state_of(found))
+        """Where ``found`` is not as this step wants it, in words."""
+        expected = machine_after(self.machine, self.changes)
+        return same_boot(replace(expected, is_template=self.to_template), found)
 
     def untouched(self, found: Machine) -> bool:
         """True if nothing of this step happened to ``found``."""
-        return not differences(state_of(self.machine), state_of(found), templates=False)
-
-
-def moids(steps: Iterable[Step]) -> tuple[str, ...]:
-    return tuple(step.moid for step in steps)
+        return not same_boot(replace(self.machine, is_template=found.is_template), found)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vmboot.vsphere.devices import (
+from vmboot.vsphere.changes import (
     AddCdrom,
     AddController,
     Change,

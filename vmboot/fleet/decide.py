@@ -1,0 +1,155 @@
+"""The pure part of planning: one machine, what is wished of it, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vmboot.errors import RefusedError
+from vmboot.fleet.plan import MachinePlan, PowerPolicy, Problem, Verdict
+from vmboot.model import BootMethod, Firmware
+from vmboot.vsphere.changes import Change
+from vmboot.vsphere.devices import machine_after, nic_key, plan_boot_order, plan_cdrom
+from vmboot.vsphere.machine import CdBacking, Machine, Power
+
+
+@dataclass(frozen=True)
+class IsoWish:
+    """The boot ISO as far as planning goes.
+
+    :param firmwares: those it boots
+    :param secure: its UEFI loader is signed
+    """
+
+    backing: CdBacking
+    firmwares: frozenset[Firmware]
+    secure: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the fleet wants of one machine.
+
+    :param iso: for method ``iso``; ``None`` if there is none for this machine, see ``problem``
+    :param nic: for method ``pxe``, counted from 1
+    :param make_template: it was left a VM by an unfinished run
+    :param problem: why it must not be touched, found before its devices were looked at
+    """
+
+    method: BootMethod
+    iso: IsoWish | None = None
+    nic: int = 1
+    group: int = 0
+    make_template: bool = False
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True)
+class _Changes:
+    changes: tuple[Change, ...]
+    powered_off_only: bool = False
+    warnings: tuple[Problem, ...] = ()
+
+
+def plan_machine(machine: Machine, wanted: Wanted, *, power: PowerPolicy = "leave") -> MachinePlan:
+    """What has to be done to ``machine``, if anything, and what stands against it."""
+    obstacles = obstacles_of(machine, wanted)
+    if obstacles:
+        return _refused(machine, wanted, obstacles)
+    found = _changes(machine, wanted)
+    if not isinstance(found, _Changes):
+        return _refused(machine, wanted, found)
+    now, later = _when(machine, found)
+    return MachinePlan(
+        machine=machine,
+        method=wanted.method,
+        verdict=_verdict(now, later, wanted, power),
+        now=now,
+        later=later,
+        problems=found.warnings,
+        iso=wanted.iso.backing.path if wanted.iso else "",
+        group=wanted.group,
+        make_template=wanted.make_template,
+    )
+
+
+def obstacles_of(machine: Machine, wanted: Wanted) -> tuple[Problem, ...]:
+    """Why a machine is refused whatever its devices look like."""
+    if wanted.problem is not None:
+        return (wanted.problem,)
+    found = []
+    if wanted.make_template and machine.power is not Power.OFF:
+        found.append(
+            Problem(
+                "an unfinished run left this template a VM, and it has been powered on since",
+                hint="power it off, then apply again",
+            )
+        )
+    if wanted.iso is not None:
+        found += _firmware_obstacles(machine, wanted.iso)
+    return tuple(found)
+
+
+def _firmware_obstacles(machine: Machine, iso: IsoWish) -> list[Problem]:
+    if machine.firmware not in iso.firmwares:
+        key = f"bootstrap.{machine.firmware.value}"
+        return [
+            Problem(
+                f"its firmware is {machine.firmware.name}, and the fleet has no {key}",
+                hint=f"add {key} to the fleet document, or leave this machine out",
+            )
+        ]
+    if machine.secure_boot and not iso.secure:
+        return [
+            Problem(
+                "Secure Boot is on, and the loader on the boot ISO is not signed",
+                hint="import a signed loader with 'vmboot loaders import', turn Secure Boot off, "
+                "or use method pxe with a signed bootstrap",
+            )
+        ]
+    return []
+
+
+def _changes(machine: Machine, wanted: Wanted) -> _Changes | tuple[Problem, ...]:
+    try:
+        if wanted.method is BootMethod.ISO and wanted.iso is not None:
+            return _iso_changes(machine, wanted.iso)
+        order = plan_boot_order(machine, first=nic_key(machine, index=wanted.nic))
+    except RefusedError as error:
+        return (Problem(error.message, error.hint),)
+    return _Changes((order,) if order else ())
+
+
+def _iso_changes(machine: Machine, iso: IsoWish) -> _Changes | tuple[Problem, ...]:
+    slot = plan_cdrom(machine, iso=iso.backing)
+    if slot.refused:
+        return slot.problems
+    order = plan_boot_order(machine_after(machine, slot.changes), first="cdrom")
+    changes = (*slot.changes, order) if order else slot.changes
+    return _Changes(changes, slot.powered_off_only, slot.problems)
+
+
+def _when(machine: Machine, found: _Changes) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """Now or later. A boot order waits with the drive it is about."""
+    off = machine.power is Power.OFF
+    live = machine.power is Power.ON and not found.powered_off_only
+    return (found.changes, ()) if off or live else ((), found.changes)
+
+
+def _verdict(
+    now: Sequence[Change], later: Sequence[Change], wanted: Wanted, power: PowerPolicy
+) -> Verdict:
+    if later and power == "leave":
+        return Verdict.PENDING
+    return Verdict.CHANGE if now or later or wanted.make_template else Verdict.OK
+
+
+def _refused(machine: Machine, wanted: Wanted, problems: tuple[Problem, ...]) -> MachinePlan:
+    return MachinePlan(
+        machine=machine,
+        method=wanted.method,
+        verdict=Verdict.REFUSED,
+        problems=problems,
+        group=wanted.group,
+        make_template=wanted.make_template,
+    )

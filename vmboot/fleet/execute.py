@@ -1,0 +1,198 @@
+"""Carrying out steps: journal, window of tasks, templates put back, everything read back.
+
+Apply, undo and repair all come down to this. It decides nothing but when to stop.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vmboot.errors import VmbootError
+from vmboot.events import Event, Sink, ignore
+from vmboot.fleet.journal import Journal, Marked, Settled
+from vmboot.fleet.judge import judge, skipped, unread, waits
+from vmboot.fleet.observe import read_present
+from vmboot.fleet.result import MachineOutcome
+from vmboot.fleet.roundtrip import job_of, make_template
+from vmboot.fleet.steps import Step
+from vmboot.fleet.waves import UNLIMITED, Budget
+from vmboot.vsphere.changes import SetBootOrder
+from vmboot.vsphere.devices import rebase_boot_order
+from vmboot.vsphere.machine import Machine
+from vmboot.vsphere.tasks import Job, run_window
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What became of the steps.
+
+    :param open: templates that could not be made templates again
+    :param stopped: the budget ended it
+    :param unread: the machines could not be read back; what happened is not known
+    """
+
+    outcomes: tuple[MachineOutcome, ...] = ()
+    open: tuple[str, ...] = ()
+    stopped: bool = False
+    unread: bool = False
+
+
+@dataclass
+class Execution:
+    """One pass over ``steps``.
+
+    :param stop: set it, and nothing new is begun; what is in flight ends
+    :param total: machines the budget's share is of; all steps if 0
+    :param failed: machines of this run that have failed so far
+    """
+
+    session: Session
+    journal: Journal
+    steps: Sequence[Step]
+    window: int = 32
+    budget: Budget = UNLIMITED
+    stop: threading.Event = field(default_factory=threading.Event)
+    sink: Sink = ignore
+    total: int = 0
+    failed: int = 0
+    _begun: dict[str, Step] = field(default_factory=dict)
+    _deferred: dict[str, SetBootOrder] = field(default_factory=dict)
+    _ended: int = 0
+    _errors: dict[str, VmbootError] = field(default_factory=dict)
+    _open: list[str] = field(default_factory=list)
+
+    def run(self) -> Executed:
+        """Carry out the steps and read the machines back.
+
+        :raises RefusedError: the journal cannot be written
+        """
+        by_path = {step.machine.path: step for step in self.steps}
+        outcomes = run_window(
+            self.session,
+            self._jobs(),
+            window=self.window,
+            before_start=lambda paths: self._begin([by_path[path] for path in paths]),
+            stop=self.stop,
+            sink=self.sink,
+        )
+        for outcome in outcomes:
+            if outcome.started:
+                self._first_ended(by_path[outcome.subject], outcome.error)
+        self._set_deferred_orders()
+        self._mark_only([step for step in self.steps if not step.changes])
+        return self._read_back()
+
+    # -- the first reconfigure -----------------------------------------------------------------
+
+    def _jobs(self) -> Iterator[Job]:
+        for step in self.steps:
+            if step.changes:
+                if self._halted():
+                    return
+                yield job_of(step, step.split[0])
+
+    def _begin(self, steps: Sequence[Step]) -> None:
+        self.journal.write(*(step.intent for step in steps))
+        self._begun.update((step.moid, step) for step in steps)
+
+    def _halted(self) -> bool:
+        return self.stop.is_set() or self._over_budget()
+
+    def _over_budget(self) -> bool:
+        return self.budget.exceeded(self.failed, self.total or len(self.steps))
+
+    def _first_ended(self, step: Step, error: VmbootError | None) -> None:
+        order = step.split[1]
+        if order is not None and error is None:
+            self._deferred[step.moid] = order
+        else:
+            self._end(step, error)
+
+    # -- the second one, for boot orders that name a moved disk ----------------------------------
+
+    def _set_deferred_orders(self) -> None:
+        """Also when stopped: a machine half changed would be worse than a moment's wait."""
+        if not self._deferred:
+            return
+        steps = {step.machine.path: step for m in self._deferred if (step := self._begun[m])}
+        jobs = self._second_jobs(read_present(self.session, tuple(self._deferred)))
+        for outcome in run_window(self.session, jobs, window=self.window, sink=self.sink):
+            self._end(steps.pop(outcome.subject), outcome.error)
+        for step in steps.values():  # the order was right already, or the machine is gone
+            self._end(step, None)
+
+    def _second_jobs(self, found: Mapping[str, Machine]) -> Iterator[Job]:
+        for moid, order in self._deferred.items():
+            now, step = found.get(moid), self._begun[moid]
+            if now is not None:
+                rebased = rebase_boot_order(order, planned_on=step.machine, now=now)
+                if rebased is not None:
+                    yield job_of(Step(now, (rebased,), step.to_template), (rebased,))
+
+    # -- after ---------------------------------------------------------------------------------
+
+    def _mark_only(self, steps: Sequence[Step]) -> None:
+        """Templates that need nothing but to be templates again."""
+        for step in steps:
+            if self._halted():
+                return
+            self._begin([step])
+            self._end(step, None)
+
+    def _end(self, step: Step, error: VmbootError | None) -> None:
+        self._ended += 1
+        if error is not None:
+            self._errors[step.moid] = error
+            self.failed += not waits(step, error)
+        if step.to_template:
+            self._put_back(step, look_first=error is not None)
+        self.sink(
+            Event(
+                "vm.failed" if error else "vm.done",
+                error.message if error else "changed",
+                step.machine.path,
+                {"done": self._ended, "total": len(self.steps)},
+            )
+        )
+
+    def _put_back(self, step: Step, *, look_first: bool) -> None:
+        """Make it a template again, whatever became of its change."""
+        try:
+            make_template(self.session, step.moid, look_first=look_first)
+        except VmbootError as error:
+            self._errors.setdefault(step.moid, error)
+            self._open.append(step.moid)
+        else:
+            self.journal.write(Marked(step.moid))
+
+    def _read_back(self) -> Executed:
+        count = len(self._begun)
+        self.sink(Event("verify.begin", "reading back what was changed", data={"count": count}))
+        try:
+            found = read_present(self.session, tuple(self._begun))
+        except VmbootError as error:
+            outcomes = tuple(self._unread(step, error) for step in self.steps)
+            return Executed(outcomes, tuple(self._open), self._stopped(), unread=True)
+        outcomes = tuple(self._outcome(step, found) for step in self.steps)
+        begun = (outcome for outcome in outcomes if outcome.moid in self._begun)
+        self.journal.write(*(Settled(o.moid, o.path, o.verdict, o.error) for o in begun))
+        return Executed(outcomes, tuple(self._open), self._stopped())
+
+    def _stopped(self) -> bool:
+        return self._over_budget() and len(self._begun) < len(self.steps)
+
+    def _outcome(self, step: Step, found: Mapping[str, Machine]) -> MachineOutcome:
+        if step.moid not in self._begun:
+            return skipped(step, interrupted=self.stop.is_set())
+        return judge(step, found.get(step.moid), self._errors.get(step.moid))
+
+    def _unread(self, step: Step, error: VmbootError) -> MachineOutcome:
+        if step.moid not in self._begun:
+            return skipped(step, interrupted=self.stop.is_set())
+        return unread(step, error)

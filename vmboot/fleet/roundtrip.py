@@ -1,0 +1,69 @@
+"""Jobs for the task window, and templates back into what they were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from vmboot.clock import Deadline, poll
+from vmboot.errors import RemoteError
+from vmboot.fleet.observe import read_present
+from vmboot.fleet.steps import Step
+from vmboot.vsphere.changes import Change
+from vmboot.vsphere.reconfigure import reconfigure_job
+from vmboot.vsphere.tasks import Job
+from vmboot.vsphere.templates import to_machine, to_template
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+#: How long a task that a killed run left behind may keep a template from being one again.
+BUSY_S = 120.0
+_BUSY_EVERY_S = 0.5
+
+
+def job_of(step: Step, changes: Sequence[Change]) -> Job:
+    """The write of ``changes``; a template becomes a VM just before."""
+    job = reconfigure_job(step.machine, changes, guard=not step.to_template)
+    return _unmarking(step, job) if step.machine.is_template else job
+
+
+def _unmarking(step: Step, job: Job) -> Job:
+    unmarked: list[bool] = []
+
+    def start(session: Session) -> Any:
+        if not unmarked:  # a start is repeated after a new login
+            to_machine(session, step.machine)
+            unmarked.append(True)
+        return job.start(session)
+
+    return Job(job.subject, start, vm=job.vm)
+
+
+def make_template(session: Session, moid: str, *, look_first: bool) -> None:
+    """Make a VM a template again, waiting for a task that still works on it.
+
+    :param look_first: it may never have stopped being one
+    :raises RemoteError: the vCenter refuses
+    :raises DeadlineError: another task did not end
+    """
+    if look_first:
+        found = read_present(session, (moid,)).get(moid)
+        if found is None or found.is_template:
+            return
+    poll(
+        lambda: _try_template(session, moid),
+        deadline=Deadline.after(BUSY_S),
+        every=_BUSY_EVERY_S,
+        what="the end of another task on the template",
+    )
+
+
+def _try_template(session: Session, moid: str) -> bool | None:
+    try:
+        to_template(session, moid)
+    except RemoteError as error:
+        if error.fault == "TaskInProgress":
+            return None
+        raise
+    return True

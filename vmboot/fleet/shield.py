@@ -1,0 +1,45 @@
+"""Ctrl-C without loose ends: work goes on in a thread until it has cleaned up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Worker(threading.Thread, Generic[T]):
+    """Runs ``work`` and keeps what came of it.
+
+    A daemon: a second Ctrl-C abandons it, and the journal lets the next run repair what it left.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        super().__init__(name="vmboot-run", daemon=True)
+        self._work = work
+        self.results: list[T] = []
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.results.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
+            self.error = error
+
+
+def shielded(work: Callable[[], T], *, stop: threading.Event) -> T:
+    """Run ``work``; the first Ctrl-C sets ``stop`` and lets it end, the second abandons it.
+
+    :param stop: ``work`` looks at it and begins nothing new once it is set
+    """
+    worker = _Worker(work)
+    worker.start()
+    try:
+        worker.join()
+    except KeyboardInterrupt:
+        stop.set()
+        worker.join()
+    if worker.error is not None:
+        raise worker.error
+    return worker.results[0]
