@@ -1,0 +1,67 @@
+//go:build !govmomi024
+
+package main
+
+// What differs between the govmomi release of go.mod and Debian's 0.24.2 is
+// here and in compat_024.go, and nowhere else.
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+const govmomiRelease = "0.55.1"
+
+// capabilities tells tests what this build can do; see compat_024.go.
+var capabilities = []string{
+	"strict-rules", "faults", "privileges", "questions", "http-folder",
+	"task-delay", "task-delay-all", "storage-pod", "nfc-import", "namespace-manager",
+}
+
+type registry = *simulator.Registry
+
+func setTaskDelay(ms int) {
+	simulator.TaskDelay.MethodDelay = map[string]int{"LockHandoff": 0}
+	simulator.TaskDelay.Delay = ms
+}
+
+func serviceRegistry(s *simulator.Service) registry { return s.Context.Map }
+
+// newContext returns a context of its own, so that its locks are its own.
+func newContext(s *simulator.Service) *simulator.Context {
+	c := *s.Context
+	c.Context = context.Background()
+	return &c
+}
+
+func withLock(ctx *simulator.Context, reg registry, obj mo.Reference, f func()) {
+	reg.WithLock(ctx, obj, f)
+}
+
+func updateObject(ctx *simulator.Context, reg registry, obj mo.Reference, c []types.PropertyChange) {
+	reg.Update(ctx, obj, c)
+}
+
+func serveNFC(w http.ResponseWriter, r *http.Request) { simulator.ServeNFC(w, r) }
+
+func noPermission(obj types.ManagedObjectReference, privilege string) types.NoPermission {
+	return types.NoPermission{
+		Object:      &obj,
+		PrivilegeId: privilege,
+		MissingPrivileges: []types.NoPermissionEntityPrivileges{
+			{Entity: obj, PrivilegeIds: []string{privilege}},
+		},
+	}
+}
+
+func setCoresPerSocket(hw *types.VirtualHardware, spec *types.VirtualMachineConfigSpec) {
+	if spec.NumCoresPerSocket != nil {
+		hw.NumCoresPerSocket = spec.NumCoresPerSocket
+	}
+}
+
+func coresPerSocket(n int32) *int32 { return types.NewInt32(n) }
