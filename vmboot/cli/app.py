@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import rich_click as click
 
 from vmboot.cli.commandtable import BY_NAME, COMMANDS, top_help
+from vmboot.errors import InputError
 
 
 class LazyGroup(click.RichGroup):
@@ -15,9 +17,17 @@ class LazyGroup(click.RichGroup):
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return [entry.name for entry in COMMANDS]
 
-    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         entry = BY_NAME.get(cmd_name)
-        return None if entry is None else import_module(entry.path).command
+        if entry is not None:
+            return import_module(entry.path).command
+        if ctx.resilient_parsing:  # a shell asks what could follow
+            return None
+        near = get_close_matches(cmd_name, BY_NAME, n=1)
+        raise InputError(
+            f"there is no command {cmd_name!r}",
+            hint=f"did you mean: vmboot {near[0]}" if near else "'vmboot --help' lists them",
+        )
 
     def get_help(self, _ctx: click.Context) -> str:
         return top_help(colour=False)

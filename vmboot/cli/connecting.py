@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vmboot.cli.options import Connection
 from vmboot.cli.terminal import Terminal
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
 
 
+def credential_keywords(connection: Connection, terminal: Terminal) -> dict[str, Any]:
+    """What :func:`vmboot.api.connect` takes besides the fleet."""
+    return {
+        "host": connection.host,
+        "user": connection.user,
+        "thumbprint": connection.thumbprint,
+        "ca_file": None if connection.ca_file is None else str(connection.ca_file),
+        "insecure": connection.insecure,
+        "password_from": terminal.password_prompt,
+    }
+
+
 @contextmanager
 def session_of(
     fleet: Fleet | None, connection: Connection, terminal: Terminal, *, sink: Sink = ignore
@@ -23,16 +35,7 @@ def session_of(
     """A session with the vCenter of ``fleet``; flags win over the document and the environment."""
     from vmboot import api
 
-    with api.connect(
-        fleet,
-        host=connection.host,
-        user=connection.user,
-        thumbprint=connection.thumbprint,
-        ca_file=None if connection.ca_file is None else str(connection.ca_file),
-        insecure=connection.insecure,
-        password_from=terminal.password_prompt,
-        sink=sink,
-    ) as session:
+    with api.connect(fleet, sink=sink, **credential_keywords(connection, terminal)) as session:
         yield session
 
 

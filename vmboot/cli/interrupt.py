@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from vmboot.cli.terminal import Terminal
 from vmboot.events import Event, Sink
 
 MESSAGE = (
@@ -17,7 +16,7 @@ MESSAGE = (
 
 
 @contextmanager
-def says_what_it_finishes(terminal: Terminal, sink: Sink) -> Iterator[Sink]:
+def says_what_it_finishes(sink: Sink) -> Iterator[Sink]:
     """For the length of a ``with`` block, Ctrl-C is explained before it takes effect.
 
     The run itself gets the usual ``KeyboardInterrupt``. A second Ctrl-C is not explained again.
@@ -26,7 +25,6 @@ def says_what_it_finishes(terminal: Terminal, sink: Sink) -> Iterator[Sink]:
     def explain(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
         sink(Event("run.interrupted", MESSAGE))
-        terminal.note(MESSAGE)
         signal.default_int_handler(number, frame)
 
     before = signal.getsignal(signal.SIGINT)

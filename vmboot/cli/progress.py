@@ -10,7 +10,8 @@ from vmboot.cli.terminal import Terminal
 from vmboot.cli.text import printable
 from vmboot.events import Event, Sink
 
-_LOUD = ("warning", "failed", "refused", "retry")  # worth a line in a log without a terminal
+# Ends of kinds that are worth a line in a log without a terminal.
+_LOUD = ("warning", "failed", "refused", "unreachable", "insecure", "interrupted")
 
 
 @contextmanager
@@ -45,6 +46,6 @@ class PlainLines:
         self._terminal = terminal
 
     def __call__(self, event: Event) -> None:
-        if event.kind.rpartition(".")[2] in _LOUD and event.message:
+        if event.kind.endswith(_LOUD) and event.message:
             subject = f"{event.subject}: " if event.subject not in event.message else ""
             self._terminal.note(printable(f"{subject}{event.message}"))

@@ -30,6 +30,7 @@ class Terminal:
     :param quiet: only results and errors
     :param events: stderr carries events as JSON lines, so no talk may stand between them
     :param width: columns; ``None`` asks the terminal
+    :param record: keep what is printed, for a picture of the screen
     """
 
     stdin: TextIO
@@ -41,6 +42,7 @@ class Terminal:
     events: bool = False
     debug: bool = False
     width: int | None = None
+    record: bool = False
 
     def colour_on(self, stream: TextIO) -> bool:
         """NO_COLOR wins, then FORCE_COLOR, then whether ``stream`` is a terminal that can."""
@@ -85,7 +87,7 @@ class Terminal:
             markup=False,
             highlight=False,
             emoji=False,
-            soft_wrap=False,
+            record=self.record,
         )
 
     def _pipe_width(self) -> int:

@@ -109,7 +109,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
             return _deliver(terminal, plan, None, Exit.INTERRUPTED)
         with (
             watching(terminal, events=options.events) as sink,
-            says_what_it_finishes(terminal, sink) as sink,
+            says_what_it_finishes(sink) as sink,
         ):
             result = _apply(options, plan, fleet, session, sink)
     return _deliver(terminal, plan, result, exit_of_run(plan, result))

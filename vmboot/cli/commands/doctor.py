@@ -84,7 +84,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
 def _online(
     options: Options, fleet: Fleet, terminal: Terminal, sink: Sink, checks: dict[str, Any]
 ) -> tuple[tuple[Finding, ...], ConnectError | AuthError | None]:
-    """With the vCenter; where it cannot be used, that is a finding and the rest is checked still."""
+    """With the vCenter; where it cannot be used, that is a finding and the rest is checked."""
     from vmboot import api
     from vmboot.fleet.doctor import Finding
 

@@ -85,7 +85,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
             return Exit.INTERRUPTED
         with (
             watching(terminal, events=options.events) as sink,
-            says_what_it_finishes(terminal, sink) as sink,
+            says_what_it_finishes(sink) as sink,
         ):
             result = api.undo(run_id, session, limit=options.limit, force=options.force, sink=sink)
     return _deliver(terminal, run_id, result)

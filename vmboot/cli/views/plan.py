@@ -35,6 +35,15 @@ def plan_view(plan: Plan, *, groups: Sequence[str] = (), power: str = "leave") -
     )
 
 
+def brief_plan_view(plan: Plan, *, groups: Sequence[str] = ()) -> RenderableType:
+    """Counts, uploads, and the diff of one machine as a sample."""
+    return stack(
+        _groups(plan, groups),
+        _uploads(plan) if plan.uploads else None,
+        _diffs([machine for machine in plan.machines if machine.has_work][:1]),
+    )
+
+
 def summary(plan: Plan, *, power: str = "leave") -> str:
     """The plan in one sentence."""
     count = plan.counts
