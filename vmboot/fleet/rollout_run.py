@@ -19,6 +19,7 @@ from vmboot.fleet.rollout_progress import EventFile, module_result, translated
 _EVERY = 0.12
 #: How long ansible-runner may take to see that it is to stop, seconds; its own default is 5.
 _SEES_STOP_AFTER = 1
+_ERRORS = ("rollout.failed", "rollout.unreachable")
 
 
 class Watch:
@@ -33,6 +34,7 @@ class Watch:
         self.interrupted = False
         self._killed = threading.Event()
         self._call: int | None = None
+        self._ansible: int | None = None
         self._sink = sink
         self._events = events
         self._queue: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
@@ -47,8 +49,13 @@ class Watch:
         return self._killed.is_set()
 
     def kill(self) -> None:
-        """End Ansible within a second, if it still runs."""
+        """End Ansible within a second, if it still runs.
+
+        The signal makes it end its workers, which have sessions of their own and would outlive
+        the SIGKILL that ansible-runner sends to its process group.
+        """
         self._killed.set()
+        _signal(self._ansible, signal.SIGTERM)
 
     def follow(self, running: Future[Any]) -> None:
         """Pass events on until the playbook has ended; an interrupt asks it to stop."""
@@ -66,9 +73,8 @@ class Watch:
         again, self.interrupted = self.interrupted, True
         if again or self._call is None:
             self.kill()
-            return
-        with suppress(ProcessLookupError):
-            os.kill(self._call, signal.SIGINT)
+        else:
+            _signal(self._call, signal.SIGINT)
 
     def _pass_on(self, *, wait: bool) -> None:
         for raw in self._take(wait=wait):
@@ -84,36 +90,45 @@ class Watch:
                 yield self._queue.get_nowait()
 
     def _note(self, raw: Mapping[str, Any]) -> None:
-        for event in self._events.read():  # what the modules said before comes before
-            self._note_progress(event)
+        self._ansible = raw.get("pid", self._ansible)
+        for said in self._events.read():  # what the modules said before comes before
+            self._note_progress(said)
         result = module_result(raw)
         if result:
             self.results.append(result)
-            self._sink(_call_finished(*result))
         told = translated(raw)
-        if told:
-            if told.kind in ("rollout.failed", "rollout.unreachable"):
-                self.errors.append(told.message)
-            self._sink(told)
+        if told and told.kind in _ERRORS:
+            self.errors.append(told.message)
+        for event in (result and _call_finished(*result), told):
+            if event:
+                self._sink(event)
 
     def _note_progress(self, event: Event) -> None:
         if event.kind == "call.started":
             self._call = event.data["pid"]
-            self._sink(Event("wave.started", event.message, event.subject, event.data))
+            if event.subject:
+                self._sink(Event("wave.started", event.message, event.subject))
         elif event.kind == "call.ended":
             self._call = None
         else:
             self._sink(event)
 
 
-def _call_finished(module: str, result: Mapping[str, Any]) -> Event:
+def _signal(process: int | None, number: signal.Signals) -> None:
+    if process is not None:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
+def _call_finished(module: str, result: Mapping[str, Any]) -> Event | None:
     """A module result as an event: the plan of the rollout, or the end of a wave."""
-    if module == "fleet_info":
-        waves = [(wave["name"], len(wave["paths"])) for wave in result.get("waves") or ()]
-        return Event("rollout.planned", result.get("rollout", ""), data={"waves": waves})
-    wave = result.get("wave") or ""
+    if module == "fleet_info" and "waves" in result:
+        waves = [(wave["name"], len(wave["paths"])) for wave in result["waves"]]
+        return Event("rollout.planned", result["rollout"], data={"waves": waves})
+    if not result.get("wave"):
+        return None
     facts = {key: result.get(key) for key in ("action", "run_id", "changed", "counts")}
-    return Event("wave.finished", str(result.get("msg", "")), subject=wave, data=facts)
+    return Event("wave.finished", str(result.get("msg", "")), result["wave"], facts)
 
 
 def run_playbook(
@@ -150,7 +165,8 @@ def run_playbook(
         try:
             watch.follow(running)
         finally:
-            watch.kill()  # only matters when the sink raised something
+            if not running.done():  # the sink raised something
+                watch.kill()
         running.result()
     return str(runner.status)
 
