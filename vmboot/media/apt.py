@@ -41,9 +41,9 @@ Dir::State "{root}/state";
 Dir::State::status "{root}/status";
 Dir::Cache "{root}/cache";
 Dir::Etc::sourcelist "{root}/vmboot.sources";
-Dir::Etc::sourceparts "-";
+Dir::Etc::sourceparts "{root}/empty";
 Dir::Etc::preferences "/dev/null";
-Dir::Etc::preferencesparts "-";
+Dir::Etc::preferencesparts "{root}/empty";
 """
 
 
@@ -120,7 +120,13 @@ def private_apt(root: Path, deadline: Deadline) -> PrivateApt:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise MissingToolError(f"{tool} is not installed")
-    for folder in ("state/lists/partial", "cache/archives/partial", "packages", "unpacked"):
+    for folder in (
+        "state/lists/partial",
+        "cache/archives/partial",
+        "packages",
+        "unpacked",
+        "empty",
+    ):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "status").touch()
     (root / "apt.conf").write_text(_CONFIG.format(root=root, user=_user()), "utf-8")

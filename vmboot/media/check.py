@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vmboot.errors import InputError
+from vmboot.media.dialect import OWN_LABEL, SNIPPET_MARKS
 from vmboot.model import BootConfig, BootServer, Bootstrap, Firmware, Network, NetworkMode
 
 MAX_SERVERS = 32  # Citrix PVS, option 11: "up to 32"; also what one screen of messages can show
@@ -20,8 +21,6 @@ MAX_FILE = 200  # a TFTP request must fit 512 bytes with its options (RFC 1350, 
 MAX_SNIPPET = 16 * 1024
 MAX_WAIT = 3600.0  # seconds
 MAX_VLAN = 4094  # IEEE 802.1Q; 0 and 4095 are reserved
-SNIPPET_MARKS = ("# vmboot: snippet begins", "# vmboot: snippet ends")
-OWN_LABEL = "vmboot_"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _DNS_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")

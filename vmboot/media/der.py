@@ -1,7 +1,6 @@
 """A small, bounded DER reader: enough to say who signed a boot program.
 
-It never recurses on its own and never copies: an element is a view of the input, and every length
-is checked against the bytes that are there. Source: ITU-T X.690, definite lengths only.
+It never recurses, and every length is checked against the bytes that are there. Source: ITU-T X.690, definite lengths only.
 """
 
 from __future__ import annotations
@@ -26,34 +25,34 @@ class Element:
     raw: bytes
 
 
-def read(data: bytes) -> Element:
-    """The first element of ``data``; what follows it is ignored.
+def read(data: bytes, at: int = 0) -> Element:
+    """The element at offset ``at`` of ``data``; what follows it is ignored.
 
     :raises MediaError: not DER, or longer than the data
     """
-    if len(data) < 2 or data[0] & 0x1F == 0x1F:
+    if len(data) < at + 2 or data[at] & 0x1F == 0x1F:
         raise MediaError("not a DER element")
-    length, start = data[1], 2
+    length, start = data[at + 1], at + 2
     if length & 0x80:
         count = length & 0x7F
-        if not 1 <= count <= 4 or len(data) < 2 + count:
+        if not 1 <= count <= 4 or len(data) < start + count:
             raise MediaError("a DER length cannot be read")
         start += count
-        length = int.from_bytes(data[2:start], "big")
+        length = int.from_bytes(data[start - count : start], "big")
     if start + length > len(data):
         raise MediaError("a DER element is longer than its data")
-    return Element(data[0], data[start : start + length], data[: start + length])
+    return Element(data[at], data[start : start + length], data[at : start + length])
 
 
 def children(element: Element) -> Iterator[Element]:
     """The elements inside a SEQUENCE, SET or context tag."""
-    rest = element.content
+    at = 0
     for _ in range(MAX_CHILDREN):
-        if not rest:
+        if at == len(element.content):
             return
-        child = read(rest)
+        child = read(element.content, at)
         yield child
-        rest = rest[len(child.raw) :]
+        at += len(child.raw)
     raise MediaError("a DER element has too many parts")
 
 

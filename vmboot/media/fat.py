@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 
 from vmboot.errors import MediaError
 from vmboot.media.fatnames import check_name, long_entries, short_name
+from vmboot.media.fatread import read_fat
+
+__all__ = ["build_fat", "read_fat"]
 
 SECTOR = 512
 RESERVED_SECTORS = 1

@@ -20,6 +20,8 @@ from vmboot.model import Firmware
 MAX_UNPACKED = 8 * 1024 * 1024
 PACKED_WITHIN = 8192  # the packed program starts within the first sectors
 _LEAST_UNPACKED = 64 * 1024
+_SAMPLE = 4096
+_MAX_TRIES = 8
 _ZBIN = [
     {"id": lzma.FILTER_X86},
     {"id": lzma.FILTER_LZMA1, "lc": 2, "lp": 0, "pb": 0, "dict_size": 1 << 22},
@@ -99,18 +101,22 @@ def _identify_lkrn(data: bytes) -> Identity | None:
 
 def unpack_zbin(data: bytes) -> bytes:
     """The program packed inside a BIOS build of iPXE, or ``b""``; at most ``MAX_UNPACKED``."""
+    tries = 0
     for at, byte in enumerate(data[:PACKED_WITHIN]):
-        if byte == 0:  # an LZMA stream starts with a zero byte
-            program = _unpack(data[at:])
-            if len(program) >= _LEAST_UNPACKED:
-                return program
+        # An LZMA stream starts with a zero byte; a short sample tells nearly all others apart.
+        if byte or len(_unpack(data[at : at + _SAMPLE], _SAMPLE)) < _SAMPLE:
+            continue
+        program = _unpack(data[at:], MAX_UNPACKED)
+        tries += 1
+        if len(program) >= _LEAST_UNPACKED or tries == _MAX_TRIES:
+            return program
     return b""
 
 
-def _unpack(packed: bytes) -> bytes:
+def _unpack(packed: bytes, limit: int) -> bytes:
     decoder = lzma.LZMADecompressor(format=lzma.FORMAT_RAW, filters=_ZBIN)
     try:
-        return decoder.decompress(packed, max_length=MAX_UNPACKED)
+        return decoder.decompress(packed, max_length=limit)
     except lzma.LZMAError:
         return b""
 

@@ -13,15 +13,15 @@ import math
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from vmboot.media.check import SNIPPET_MARKS, check, is_ipv4, split_address
+from vmboot.media.check import ConfigWarning, check, is_ipv4, split_address
+from vmboot.media.dialect import HEADER, IMAGE, MAGIC, PLATFORM, SNIPPET_MARKS
+from vmboot.media.scriptread import parse
 from vmboot.model import BootConfig, BootServer, Bootstrap, Firmware, Network, NetworkMode
 
-MAGIC = "#!ipxe"
-HEADER = "# vmboot boot script, format 1"
+__all__ = ["ConfigWarning", "check", "parse", "render"]
+
 LINK_WAIT_MS = 5000  # static mode: a card without link costs this much
 URL_SAFE = "/._-~+=:,@!()*'"  # everything else is percent-encoded, so no '$', '&', '|' or '#'
-IMAGE = "vmboot_bootstrap"
-PLATFORM = {Firmware.BIOS: "pcbios", Firmware.UEFI: "efi"}
 
 
 def render(config: BootConfig) -> str:
@@ -128,18 +128,19 @@ def _random_start(count: int) -> Iterator[str]:
     """Pick a server by counting up to a byte of the machine's UUID plus the clock.
 
     iPXE has neither modulo nor less-than, so the pick walks round the list until it has counted
-    to the seed. The UUID spreads machines started together, the clock spreads boots of one.
+    to the seed. The UUID spreads machines started together, the clock spreads boots of one. A
+    ``uint8`` setting keeps the low byte of what is put in, and ``inc`` wraps at 256.
     """
     yield "set vmboot_asked:int32 0"
-    yield "set vmboot_seed:uint8 ${unixtime}"
+    yield "set vmboot_seed:uint8 ${unixtime} ||"
     yield "inc vmboot_seed ${smbios/1.23.1:uint8} ||"
-    yield "set vmboot_seed:uint8 ${vmboot_seed} ||"
-    yield "set vmboot_count:int32 0"
+    yield "isset ${vmboot_seed} || goto vmboot_server_1"
+    yield "set vmboot_count:uint8 0"
     yield ":vmboot_pick"
     for number in range(1, count + 1):
         yield f"iseq ${{vmboot_count}} ${{vmboot_seed}} && goto vmboot_server_{number} ||"
         yield "inc vmboot_count"
-    yield "iseq ${vmboot_count} 1024 || goto vmboot_pick"
+    yield "goto vmboot_pick"
 
 
 def _one_server(server: BootServer, place: str, timeout: float) -> Iterator[str]:

@@ -1,0 +1,208 @@
+"""Say what is on an ISO, ours or a stranger's, and which machines it can boot."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vmboot.errors import MediaError
+from vmboot.media.eltorito import BootEntry, boot_info_problem, read_boot_image, read_catalog
+from vmboot.media.fatread import is_fat, read_fat
+from vmboot.media.identify import Identity, identify
+from vmboot.media.inspection import Boots, FoundLoader, Inspection
+from vmboot.media.isoread import BLOCK, IsoImage, Source, read_iso
+from vmboot.media.own import OwnMedia, read_own
+from vmboot.media.strangers import find_addresses, looks_like_config
+from vmboot.media.verdict import judge
+from vmboot.model import Firmware
+
+__all__ = ["Boots", "FoundLoader", "Inspection", "inspect"]
+
+MAX_LOADER = 16 * 1024 * 1024
+MAX_LOADERS = 64
+MAX_TEXTS = 200
+MANIFEST, BIOS_SCRIPT, UEFI_SCRIPT = "vmboot.json", "script.ipx", "EFI/BOOT/autoexec.ipxe"
+_PARTS = {"ldlinux.c32": "ldlinux_c32", "ipxe.lkrn": "ipxe_lkrn"}
+_ESP_PARTS = {"EFI/BOOT/BOOTX64.EFI": "ipxe_efi"}
+_PROGRAMS = (".efi", ".bin", ".c32", ".lkrn", ".krn", ".img")
+
+
+@dataclass
+class _Found:
+    """What is collected while one image is read."""
+
+    source: Source
+    image: IsoImage
+    entries: tuple[BootEntry, ...] = ()
+    esp: Mapping[str, bytes] = field(default_factory=dict)
+    boot_info_table: str = "absent"
+    loaders: dict[str, Identity] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def inspect(target: bytes | str | Path) -> Inspection:
+    """Read an ISO image: a path, or its bytes.
+
+    :raises NotFoundError: there is no such file
+    :raises MediaError: it is no ISO 9660 image, or it is cut off or too damaged to be read
+    """
+    with Source(target) as source:
+        try:
+            return _inspect(source)
+        except (struct.error, IndexError, OSError) as error:
+            raise MediaError(f"the image is damaged: {error}") from error
+
+
+def _inspect(source: Source) -> Inspection:
+    image = read_iso(source)
+    found = _Found(source, image)
+    if image.partial:
+        found.problems.append(image.partial)
+    _read_catalog(found)
+    _read_esp(found)
+    _read_programs(found)
+    own = _read_own(found)
+    boots, verdicts = judge(image, found.entries, found.esp, found.loaders)
+    return _result(found, own, boots, verdicts)
+
+
+def _result(
+    found: _Found, own: OwnMedia | None, boots: Boots, verdicts: tuple[str, ...]
+) -> Inspection:
+    config = own.config if own else None
+    return Inspection(
+        size=found.source.size,
+        sha256=found.source.sha256(),
+        volume_id=found.image.volume_id,
+        made_by="vmboot" if own else "",
+        entries=found.entries,
+        boot_info_table=found.boot_info_table,
+        root=_root(found.image),
+        esp={path: len(data) for path, data in found.esp.items()},
+        loaders=tuple(FoundLoader(path, known) for path, known in found.loaders.items()),
+        boots=boots,
+        servers=config.servers if config else (),
+        bootstrap=config.bootstrap if config else {},
+        config=config,
+        manifest=own.manifest if own else None,
+        addresses={} if own else find_addresses(dict(_texts(found))),
+        problems=tuple(dict.fromkeys([*found.problems, *(own.problems if own else ()), *verdicts])),
+    )
+
+
+def _read_catalog(found: _Found) -> None:
+    try:
+        found.entries = read_catalog(found.source, found.image)
+    except MediaError as error:
+        found.problems.append(error.message)
+
+
+def _read_esp(found: _Found) -> None:
+    """The FAT image of the first UEFI entry; its size may have to come from its boot sector."""
+    for entry in _of(found.entries, "uefi"):
+        try:
+            found.esp = read_fat(_esp_image(found.source, entry))
+            return
+        except MediaError as error:
+            found.problems.append(f"the UEFI boot image cannot be read: {error.message}")
+
+
+def _esp_image(source: Source, entry: BootEntry) -> bytes:
+    if entry.path:
+        return read_boot_image(source, entry)
+    head = source.read(entry.block * BLOCK, 512)
+    if not is_fat(head):
+        return read_boot_image(source, entry)
+    sector, small, large = struct.unpack("<H6xH11xI", head[11:36])
+    return source.read(entry.block * BLOCK, sector * (small or large))
+
+
+def _read_programs(found: _Found) -> None:
+    """Identify the BIOS boot image and whatever has the name of a boot program."""
+    for entry in _of(found.entries, "bios"):
+        try:
+            data = read_boot_image(found.source, entry)
+        except MediaError as error:
+            found.problems.append(f"the BIOS boot image cannot be read: {error.message}")
+            continue
+        found.boot_info_table = boot_info_problem(data, entry) or "ok"
+        _note(found, entry.path or f"block {entry.block}", data)
+    for path, data in found.esp.items():
+        _note(found, f"esp:{path}", data)
+    for file in found.image.files:
+        if file.path.lower().endswith(_PROGRAMS) and file.path not in found.loaders:
+            data = _content(found, file.path, MAX_LOADER)
+            if data:
+                _note(found, file.path, data)
+
+
+def _note(found: _Found, path: str, data: bytes) -> None:
+    if len(found.loaders) >= MAX_LOADERS or len(data) > MAX_LOADER:
+        return
+    try:
+        identity = identify(data)
+    except MediaError as error:
+        found.problems.append(f"{path} is damaged: {error.message}")
+        return
+    if identity is not None:
+        found.loaders[path] = identity
+        if identity.damaged:
+            found.problems.append(f"the signature of {path} cannot be read: {identity.damaged}")
+
+
+def _read_own(found: _Found) -> OwnMedia | None:
+    manifest = _content(found, MANIFEST)
+    scripts = {}
+    bios, uefi = _content(found, BIOS_SCRIPT), _esp_file(found.esp, UEFI_SCRIPT)
+    if bios is not None and any(_of(found.entries, "bios")):
+        scripts[Firmware.BIOS] = bios
+    if uefi is not None:
+        scripts[Firmware.UEFI] = uefi
+    if manifest is None:
+        return None
+    return read_own(manifest, scripts, _digests(found))
+
+
+def _digests(found: _Found) -> dict[str, str]:
+    """SHA-256 by manifest name; isolinux.bin is left out, its boot information table is patched."""
+    names = {**_PARTS, **{f"esp:{path}": part for path, part in _ESP_PARTS.items()}}
+    return {
+        part: found.loaders[path].sha256 for path, part in names.items() if path in found.loaders
+    }
+
+
+def _texts(found: _Found) -> Iterator[tuple[str, bytes]]:
+    wanted = [file for file in found.image.files if looks_like_config(file.path, file.size)]
+    for file in wanted[:MAX_TEXTS]:
+        data = _content(found, file.path)
+        if data is not None:
+            yield file.path, data
+    for path, data in found.esp.items():
+        if looks_like_config(path, len(data)):
+            yield f"esp:{path}", data
+
+
+def _content(found: _Found, path: str, limit: int = 1 << 20) -> bytes | None:
+    file = found.image.find(path)
+    if file is None or file.size > limit:
+        return None
+    try:
+        return found.source.read(file.block * BLOCK, file.size)
+    except MediaError as error:
+        found.problems.append(f"{path} cannot be read: {error.message}")
+        return None
+
+
+def _esp_file(esp: Mapping[str, bytes], path: str) -> bytes | None:
+    return next((data for name, data in esp.items() if name.lower() == path.lower()), None)
+
+
+def _of(entries: Iterable[BootEntry], platform: str) -> Iterator[BootEntry]:
+    return (entry for entry in entries if entry.platform == platform)
+
+
+def _root(image: IsoImage) -> tuple[str, ...]:
+    names = {file.path.partition("/")[0] + "/" * ("/" in file.path) for file in image.files}
+    return tuple(sorted(names))

@@ -1,0 +1,93 @@
+"""Which machines media can boot, and in plain words why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from vmboot.media.eltorito import BootEntry
+from vmboot.media.identify import Identity
+from vmboot.media.inspection import Boots
+from vmboot.media.isoread import IsoImage
+
+DEFAULT_PROGRAM = "efi/boot/bootx64.efi"  # UEFI 2.10 section 3.5.1.1, x64
+TRUSTED_AUTHORITY = "Microsoft"  # issuers of third-party UEFI programs in VMware's default db
+
+
+def judge(
+    image: IsoImage,
+    entries: Sequence[BootEntry],
+    esp: Mapping[str, bytes],
+    loaders: Mapping[str, Identity],
+) -> tuple[Boots, tuple[str, ...]]:
+    """The verdict per firmware, and the reasons where it is no."""
+    bios = tuple(_bios(image, entries, loaders))
+    uefi = tuple(_uefi(entries, esp, loaders))
+    program = _program(esp, loaders)
+    secure = tuple(_secure(program)) if not uefi else ()
+    boots = Boots(
+        bios=not bios, uefi=not uefi, secure_boot=not uefi and program is not None and not secure
+    )
+    return boots, (*bios, *uefi, *secure)
+
+
+def _bios(
+    image: IsoImage, entries: Sequence[BootEntry], loaders: Mapping[str, Identity]
+) -> Iterator[str]:
+    mine = [entry for entry in entries if entry.platform == "bios"]
+    if not mine:
+        yield "no BIOS boot entry: BIOS VMs will not boot it"
+        return
+    if not any(entry.bootable for entry in mine):
+        yield "the BIOS boot entry is marked not bootable: BIOS VMs will not boot it"
+    first = loaders.get(mine[0].path)
+    if first is not None and first.kind == "isolinux":
+        yield from _isolinux(image)
+
+
+def _isolinux(image: IsoImage) -> Iterator[str]:
+    """isolinux 5 and newer needs its core module and a config in one of its directories."""
+    names = {file.path.lower().rpartition("/")[2] for file in image.files}
+    for name in ("ldlinux.c32", "isolinux.cfg"):
+        if name not in names and not (name == "isolinux.cfg" and "syslinux.cfg" in names):
+            yield f"isolinux.bin is there but {name} is not: BIOS VMs will not boot it"
+
+
+def _uefi(
+    entries: Sequence[BootEntry], esp: Mapping[str, bytes], loaders: Mapping[str, Identity]
+) -> Iterator[str]:
+    mine = [entry for entry in entries if entry.platform == "uefi"]
+    if not mine:
+        yield "no UEFI boot entry: UEFI VMs will not boot it"
+        return
+    if not any(entry.bootable for entry in mine):
+        yield "the UEFI boot entry is marked not bootable: UEFI VMs will not boot it"
+    program = _program(esp, loaders)
+    if program is None:
+        yield "the UEFI boot image has no EFI/BOOT/BOOTX64.EFI program: UEFI VMs will not boot it"
+        return
+    if program.arch != "x86_64":
+        yield f"BOOTX64.EFI is for {program.arch}: UEFI VMs will not boot it"
+    if program.kind.startswith("ipxe") and "autoexec" not in program.capabilities:
+        script = any(path.lower().endswith("autoexec.ipxe") for path in esp)
+        if script:
+            yield (
+                f"BOOTX64.EFI is iPXE {program.version}, which ignores autoexec.ipxe: "
+                "UEFI VMs will start it, but it will not find its boot servers"
+            )
+
+
+def _secure(program: Identity | None) -> Iterator[str]:
+    if program is None:
+        return
+    if not program.signers:
+        yield "BOOTX64.EFI is not signed: VMs with Secure Boot will refuse it"
+    elif not any(TRUSTED_AUTHORITY in issuer for issuer in program.authorities):
+        signers = ", ".join(program.signers)
+        yield f"BOOTX64.EFI is signed by {signers}: only VMs that trust this key will start it"
+
+
+def _program(esp: Mapping[str, bytes], loaders: Mapping[str, Identity]) -> Identity | None:
+    for path in esp:
+        if path.lower() == DEFAULT_PROGRAM:
+            return loaders.get(f"esp:{path}")
+    return None
