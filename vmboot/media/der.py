@@ -1,6 +1,8 @@
 """A small, bounded DER reader: enough to say who signed a boot program.
 
-It never recurses, and every length is checked against the bytes that are there. Source: ITU-T X.690, definite lengths only.
+It never recurses, and every length is checked against the bytes that are there.
+
+Source: ITU-T X.690, definite lengths only.
 """
 
 from __future__ import annotations

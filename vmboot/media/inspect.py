@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from vmboot.errors import MediaError
@@ -12,21 +13,27 @@ from vmboot.media.eltorito import BootEntry, boot_info_problem, read_boot_image,
 from vmboot.media.fatread import is_fat, read_fat
 from vmboot.media.identify import Identity, identify
 from vmboot.media.inspection import Boots, FoundLoader, Inspection
-from vmboot.media.isoread import BLOCK, IsoImage, Source, read_iso
+from vmboot.media.isoread import BLOCK, IsoFile, IsoImage, Source, read_iso
 from vmboot.media.own import OwnMedia, read_own
+from vmboot.media.scriptread import is_ours
 from vmboot.media.strangers import find_addresses, looks_like_config
-from vmboot.media.verdict import judge
+from vmboot.media.verdict import Verdict, judge
 from vmboot.model import Firmware
 
 __all__ = ["Boots", "FoundLoader", "Inspection", "inspect"]
 
 MAX_LOADER = 16 * 1024 * 1024
 MAX_LOADERS = 64
+MAX_PROGRAMS = 500  # files looked at because of their names
+MAX_PROGRAM_BYTES = 256 * 1024 * 1024  # in all
 MAX_TEXTS = 200
 MANIFEST, BIOS_SCRIPT, UEFI_SCRIPT = "vmboot.json", "script.ipx", "EFI/BOOT/autoexec.ipxe"
-_PARTS = {"ldlinux.c32": "ldlinux_c32", "ipxe.lkrn": "ipxe_lkrn"}
-_ESP_PARTS = {"EFI/BOOT/BOOTX64.EFI": "ipxe_efi"}
-_PROGRAMS = (".efi", ".bin", ".c32", ".lkrn", ".krn", ".img")
+_PARTS = {
+    "ldlinux.c32": "ldlinux_c32",
+    "ipxe.lkrn": "ipxe_lkrn",
+    "esp:EFI/BOOT/BOOTX64.EFI": "ipxe_efi",
+}
+_PROGRAMS = (".efi", ".bin", ".c32", ".lkrn", ".krn")
 
 
 @dataclass
@@ -64,13 +71,10 @@ def _inspect(source: Source) -> Inspection:
     _read_esp(found)
     _read_programs(found)
     own = _read_own(found)
-    boots, verdicts = judge(image, found.entries, found.esp, found.loaders)
-    return _result(found, own, boots, verdicts)
+    return _result(found, own, judge(image, found.entries, found.esp, found.loaders))
 
 
-def _result(
-    found: _Found, own: OwnMedia | None, boots: Boots, verdicts: tuple[str, ...]
-) -> Inspection:
+def _result(found: _Found, own: OwnMedia | None, verdict: Verdict) -> Inspection:
     config = own.config if own else None
     return Inspection(
         size=found.source.size,
@@ -82,14 +86,19 @@ def _result(
         root=_root(found.image),
         esp={path: len(data) for path, data in found.esp.items()},
         loaders=tuple(FoundLoader(path, known) for path, known in found.loaders.items()),
-        boots=boots,
+        boots=verdict.boots,
         servers=config.servers if config else (),
         bootstrap=config.bootstrap if config else {},
         config=config,
         manifest=own.manifest if own else None,
         addresses={} if own else find_addresses(dict(_texts(found))),
-        problems=tuple(dict.fromkeys([*found.problems, *(own.problems if own else ()), *verdicts])),
+        problems=_unique(found.problems, own.problems if own else (), verdict.problems),
+        notes=verdict.notes,
     )
+
+
+def _unique(*groups: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for group in groups for text in group))
 
 
 def _read_catalog(found: _Found) -> None:
@@ -129,13 +138,20 @@ def _read_programs(found: _Found) -> None:
             continue
         found.boot_info_table = boot_info_problem(data, entry) or "ok"
         _note(found, entry.path or f"block {entry.block}", data)
-    for path, data in found.esp.items():
-        _note(found, f"esp:{path}", data)
-    for file in found.image.files:
-        if file.path.lower().endswith(_PROGRAMS) and file.path not in found.loaders:
-            data = _content(found, file.path, MAX_LOADER)
-            if data:
-                _note(found, file.path, data)
+    for path, program in found.esp.items():
+        _note(found, f"esp:{path}", program)
+    left = MAX_PROGRAM_BYTES
+    for file in _programs(found):
+        left -= file.size
+        content = _content(found, file.path, MAX_LOADER) if left >= 0 else None
+        if content:
+            _note(found, file.path, content)
+
+
+def _programs(found: _Found) -> list[IsoFile]:
+    named = (file for file in found.image.files if file.path.lower().endswith(_PROGRAMS))
+    small = (file for file in named if file.size <= MAX_LOADER and file.path not in found.loaders)
+    return list(islice(small, MAX_PROGRAMS))
 
 
 def _note(found: _Found, path: str, data: bytes) -> None:
@@ -160,17 +176,15 @@ def _read_own(found: _Found) -> OwnMedia | None:
         scripts[Firmware.BIOS] = bios
     if uefi is not None:
         scripts[Firmware.UEFI] = uefi
-    if manifest is None:
+    if manifest is None and not any(is_ours(raw.decode("latin-1")) for raw in scripts.values()):
         return None
     return read_own(manifest, scripts, _digests(found))
 
 
 def _digests(found: _Found) -> dict[str, str]:
-    """SHA-256 by manifest name; isolinux.bin is left out, its boot information table is patched."""
-    names = {**_PARTS, **{f"esp:{path}": part for path, part in _ESP_PARTS.items()}}
-    return {
-        part: found.loaders[path].sha256 for path, part in names.items() if path in found.loaders
-    }
+    """SHA-256 of the loaders by the name that the manifest gives them."""
+    known = found.loaders
+    return {part: known[path].sha256 for path, part in _PARTS.items() if path in known}
 
 
 def _texts(found: _Found) -> Iterator[tuple[str, bytes]]:

@@ -63,6 +63,7 @@ class Inspection:
     :param config: what our script says in full, ``None`` on a stranger's media
     :param addresses: IPv4 addresses and URLs in a stranger's text configs, by file
     :param problems: in plain words; empty when all is well
+    :param notes: what is as it should be but limits where the media can be used
     """
 
     size: int
@@ -81,6 +82,7 @@ class Inspection:
     manifest: Mapping[str, Any] | None = None
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The inspection as one JSON object with stable keys."""
@@ -109,6 +111,7 @@ class Inspection:
             "manifest": dict(self.manifest) if self.manifest is not None else None,
             "addresses": {path: list(found) for path, found in self.addresses.items()},
             "problems": list(self.problems),
+            "notes": list(self.notes),
         }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from vmboot.media.eltorito import BootEntry
 from vmboot.media.identify import Identity
@@ -13,12 +14,21 @@ DEFAULT_PROGRAM = "efi/boot/bootx64.efi"  # UEFI 2.10 section 3.5.1.1, x64
 TRUSTED_AUTHORITY = "Microsoft"  # issuers of third-party UEFI programs in VMware's default db
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """``problems`` stop a firmware from booting the media; ``notes`` concern Secure Boot only."""
+
+    boots: Boots
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 def judge(
     image: IsoImage,
     entries: Sequence[BootEntry],
     esp: Mapping[str, bytes],
     loaders: Mapping[str, Identity],
-) -> tuple[Boots, tuple[str, ...]]:
+) -> Verdict:
     """The verdict per firmware, and the reasons where it is no."""
     bios = tuple(_bios(image, entries, loaders))
     uefi = tuple(_uefi(entries, esp, loaders))
@@ -27,7 +37,7 @@ def judge(
     boots = Boots(
         bios=not bios, uefi=not uefi, secure_boot=not uefi and program is not None and not secure
     )
-    return boots, (*bios, *uefi, *secure)
+    return Verdict(boots, (*bios, *uefi), secure)
 
 
 def _bios(
