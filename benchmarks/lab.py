@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import govc
@@ -13,6 +13,7 @@ from benchmarks.measure import Usage, run
 from vmboot.lab import Vcenter, start_vcenter
 
 DELAY_MS, TASK_MS = 20, 500  # per call and per task, as seen on busy vCenters
+RUNNING = ("-runtime.powerState", "poweredOn")
 PEER_ISO = "bench/peer.iso"  # on shared-01
 
 
@@ -75,15 +76,16 @@ def site(*, vms: int, delay_ms: int = DELAY_MS, task_ms: int = TASK_MS) -> Itera
     """A fresh lab with ``vms`` ordinary VMs, all powered off, and nothing else to change."""
     with (
         tempfile.TemporaryDirectory(prefix="vmboot-bench-") as home,
-        start_vcenter(vms=vms, templates=0, delay_ms=delay_ms, task_ms=task_ms) as vcenter,
+        start_vcenter(
+            vms=vms, templates=0, specials=False, delay_ms=delay_ms, task_ms=task_ms
+        ) as vcenter,
     ):
         made = Site(vcenter, Path(home), ())
-        listed = made.govc("find", "/DC1/vm/PVS", "-type", "m").out.split()
-        running = made.govc("find", "/DC1/vm/PVS", "-type", "m", "-runtime.powerState", "poweredOn")
-        if running.out.split():
-            made.govc("vm.power", "-off", "-force", *running.out.split())
-        names = tuple(sorted(path.rpartition("/")[2] for path in listed))
-        yield Site(vcenter, Path(home), names)
+        paths = made.govc("find", "/DC1/vm/PVS", "-type", "m").out.split()
+        running = made.govc("find", "/DC1/vm/PVS", "-type", "m", *RUNNING).out.split()
+        for path in running:
+            vcenter.edit(path, power="off")
+        yield replace(made, names=tuple(sorted(path.rpartition("/")[2] for path in paths)))
 
 
 def upload_peer_iso(place: Site) -> None:

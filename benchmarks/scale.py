@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
-from benchmarks.fleet import VMBOOT, WINDOW
+from benchmarks.fleet import VMBOOT, WINDOW, check_done
 from benchmarks.lab import DELAY_MS, site
-from benchmarks.measure import BenchmarkError, run
+from benchmarks.measure import run
 from benchmarks.report import Claim, Report, figure
 
 VMS = 5000
@@ -20,9 +18,7 @@ def measure() -> Report:
         before = place.calls()
         first = run(argv, env=place.environment)
         middle = place.calls()
-        done = sum(m["verdict"] == "done" for m in json.loads(first.out)["outcomes"])
-        if done != VMS:
-            raise BenchmarkError(f"vmboot apply changed {done} of {VMS} VMs")
+        check_done(first.out, VMS)
         second = run(argv, env=place.environment)
         after = place.calls()
     rows = tuple(
