@@ -6,7 +6,7 @@ read all of those a simulator sends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -75,7 +75,7 @@ def reference(element: ET.Element) -> Ref:
 def retrieve(
     session: Session,
     starts: Iterable[Ref],
-    properties: dict[str, Sequence[str]],
+    properties: Mapping[str, Sequence[str]],
     *,
     walks: Iterable[Walk] = (),
     page: int = PAGE,
@@ -106,7 +106,7 @@ def retrieve(
 
 
 def _spec(
-    starts: Iterable[Ref], properties: dict[str, Sequence[str]], walks: Iterable[Walk]
+    starts: Iterable[Ref], properties: Mapping[str, Sequence[str]], walks: Iterable[Walk]
 ) -> str:
     props = "".join(
         f"<propSet><type>{kind}</type><all>false</all>"

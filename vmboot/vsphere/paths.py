@@ -47,10 +47,20 @@ class PathFinder:
 
     def path(self, moid: str) -> str:
         """Path of an object; of one we may not see, its id in its place."""
+        if moid == "":
+            return ""
         if moid not in self._paths:
             name, parent = self._known.get(moid, (moid, self._root))
             self._paths[moid] = intern(f"{self.path(parent)}/{name}")
         return self._paths[moid]
+
+    def datacenter_of(self, moid: str) -> str:
+        """Managed object id of the datacenter that holds an object; ``""`` outside of any."""
+        while moid in self._known:
+            if moid in self._datacenters:
+                return moid
+            moid = self._known[moid][1]
+        return ""
 
     def datacenters(self) -> dict[str, str]:
         """Path by name of every datacenter."""

@@ -11,7 +11,7 @@ import http.client
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -176,7 +176,7 @@ class Session:
     def _keep_alive(self) -> None:
         while not self._closed.wait(KEEPALIVE_S):
             try:
-                self.call(self._stubs.service_instance(self._stub).CurrentTime)
+                self.check()
             except VmbootError as error:
                 self._sink(Event("session.keepalive-failed", error.message, self.host))
 
@@ -228,27 +228,43 @@ class Session:
         method: str,
         target: str,
         *,
-        body: Any = None,
+        open_body: Callable[[], Any] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Iterator[http.client.HTTPResponse]:
+    ) -> Iterator[HttpReply]:
         """One plain HTTPS request with the session's cookie, as ``/folder`` wants it.
 
+        :param open_body: gives the body, a file-like object; called again when the session had
+            expired and the request is repeated after a new login
         :raises ConnectError: it broke; a body may have been sent in part
-        :raises SessionExpiredError: the vCenter wants a login; call :meth:`renew`, then again
         """
-        seen = self._generation
-        sent = {"Cookie": self._stub.cookie, **(headers or {})}
+        with ExitStack() as stack:
+
+            def send() -> http.client.HTTPResponse:
+                sent = {"Cookie": self._stub.cookie, **(headers or {})}
+                body = open_body() if open_body else None
+                request = self._pool.request(method, target, body=body, headers=sent)
+                return stack.enter_context(request)
+
+            seen = self._generation
+            response = self._unbroken(send)
+            if response.status == http.client.UNAUTHORIZED:
+                response.read()
+                self._login_again(seen)
+                response = self._unbroken(send)
+            yield HttpReply(self, response)
+
+    def check(self) -> None:
+        """A call that does nothing but prove, or renew, the login.
+
+        :raises ConnectError: the vCenter cannot be reached
+        """
+        self.call(self._stubs.service_instance(self._stub).CurrentTime)
+
+    def _unbroken(self, fn: Callable[[], T]) -> T:
         try:
-            with self._pool.request(method, target, body=body, headers=sent) as response:
-                if response.status == http.client.UNAUTHORIZED:
-                    raise SessionExpiredError(seen)
-                yield response
+            return fn()
         except _BROKEN as error:
             raise self._connect_error(error) from error
-
-    def renew(self, expired: SessionExpiredError) -> None:
-        """Log in again after :meth:`http` found the session expired."""
-        self._login_again(expired.generation)
 
     def ref(self, kind: str, moid: str) -> Any:
         """A pyVmomi reference without a call: ``session.ref("VirtualMachine", "vm-42")``."""
@@ -296,12 +312,21 @@ class Session:
         )
 
 
-class SessionExpiredError(Exception):
-    """The vCenter answered a plain HTTPS request with 401."""
+class HttpReply:
+    """The answer to :meth:`Session.http`, whose reads tell a broken connection as vmboot does."""
 
-    def __init__(self, generation: int) -> None:
-        super().__init__("the session expired")
-        self.generation = generation
+    def __init__(self, session: Session, response: http.client.HTTPResponse) -> None:
+        self._session = session
+        self._response = response
+        self.status = response.status
+        self.reason = response.reason
+
+    def read(self, size: int | None = None) -> bytes:
+        """The next ``size`` bytes, or the rest; ``b""`` at the end.
+
+        :raises ConnectError: the connection broke
+        """
+        return self._session._unbroken(lambda: self._response.read(size))
 
 
 class _NotLoggedInError(Exception):

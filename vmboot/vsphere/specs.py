@@ -22,7 +22,8 @@ from vmboot.vsphere.changes import (
     SetBootOrder,
     SetCdrom,
 )
-from vmboot.vsphere.machine import BootEntry, CdBacking, Connection, Machine
+from vmboot.vsphere.machine import BootEntry, CdBacking, Connection, DeviceKind, Machine
+from vmboot.vsphere.sameness import EMPTY_DRIVE
 
 vim: Any = _vim  # its types are made at run time
 _EDIT = vim.vm.device.VirtualDeviceSpec.Operation.edit
@@ -41,11 +42,10 @@ def config_spec(
 
     :param machine: as last read; the changes were planned on it
     :param live_devices: pyVmomi devices of the machine, from
-        :func:`vmboot.vsphere.reconfigure.read_devices`; needed for :class:`MoveDevice` and
-        :class:`RemoveDevice`
+        :func:`vmboot.vsphere.reconfigure.read_devices`; needed for :class:`MoveDevice` only
     :param guard: send the machine's ``changeVersion``, so that the vCenter refuses the spec when
         somebody changed the machine since. Not for a machine that just was a template.
-    :raises RefusedError: a change names a device that ``live_devices`` does not have
+    :raises RefusedError: a change names a device that the machine does not have
     """
     live = {device.key: device for device in live_devices}
     spec = vim.vm.ConfigSpec()
@@ -62,7 +62,16 @@ def config_spec(
 
 def needs_live_devices(changes: Iterable[Change]) -> bool:
     """True if :func:`config_spec` wants ``live_devices`` for these."""
-    return any(isinstance(change, MoveDevice | RemoveDevice) for change in changes)
+    return any(isinstance(change, MoveDevice) for change in changes)
+
+
+def devices_query(machines: list[Any]) -> Any:
+    """A PropertyCollector query for the whole devices of ``machines`` (pyVmomi references)."""
+    query = vim.PropertyCollector
+    return query.FilterSpec(
+        objectSet=[query.ObjectSpec(obj=machine) for machine in machines],
+        propSet=[query.PropertySpec(type=vim.VirtualMachine, pathSet=["config.hardware.device"])],
+    )
 
 
 def _device_spec(change: Change, machine: Machine, live: dict[int, Any]) -> Any:
@@ -85,18 +94,35 @@ def _device_spec(change: Change, machine: Machine, live: dict[int, Any]) -> Any:
             spec.device.controllerKey = change.to_controller
             spec.device.unitNumber = change.to_unit
         case RemoveDevice():
-            spec.operation, spec.device = _REMOVE, _live(live, change.key, machine)
-            if isinstance(spec.device, vim.vm.device.VirtualDisk):
-                raise RefusedError(f"vmboot does not remove disks ({machine.path})")
+            spec.operation, spec.device = _REMOVE, _removed(change, machine)
     return spec
+
+
+def _removed(change: RemoveDevice, machine: Machine) -> Any:
+    """A drive or controller as the machine has it now. Disks are out of the question."""
+    drives = (d for d in machine.hardware.devices if d.kind is DeviceKind.CDROM)
+    drive = next((d for d in drives if d.key == change.key), None)
+    if drive is not None:
+        backing, link = drive.backing or EMPTY_DRIVE, drive.connection or Connection()
+        return _cdrom(drive.key, drive.controller or 0, drive.unit or 0, backing, link)
+    for controller in machine.hardware.controllers:
+        if controller.key == change.key:
+            added = AddController(change.key, controller.bus, controller.number, controller.model)
+            return _controller(added)
+    raise _vanished(machine, change.key)
 
 
 def _live(live: dict[int, Any], key: int, machine: Machine) -> Any:
     if key not in live:
-        raise RefusedError(
-            f"{machine.path} has no device with key {key} any more", hint="run plan again"
-        )
+        raise _vanished(machine, key)
     return live[key]
+
+
+def _vanished(machine: Machine, key: int) -> RefusedError:
+    return RefusedError(
+        f"{machine.path} has no device with key {key} that vmboot may change",
+        hint="somebody changed the machine: run plan again",
+    )
 
 
 def _controller(change: AddController) -> Any:

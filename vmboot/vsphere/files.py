@@ -1,0 +1,158 @@
+"""Files on datastores: look, list, make directories, move, delete. No contents; see transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+from vmboot.clock import Deadline, poll
+from vmboot.errors import RemoteError
+from vmboot.vsphere import faults, soap
+from vmboot.vsphere.collector import Found, retrieve
+from vmboot.vsphere.placement import DatastoreChoice
+from vmboot.vsphere.soap import Ref
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+TASK_DEADLINE_S = 300.0
+_EVERY_S = 0.1
+_MISSING = frozenset({"FileNotFound", "NotFound", "InvalidDatastorePath"})
+_DETAILS = (
+    "<details><fileType>false</fileType><fileSize>true</fileSize>"
+    "<modification>true</modification><fileOwner>false</fileOwner></details>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """One file.
+
+    :param path: relative to the datastore, ``"vmboot/x.iso"``
+    :param size: bytes
+    :param modified: as the vCenter spells it, only good for comparing
+    """
+
+    path: str
+    size: int
+    modified: str = ""
+
+
+def stat(session: Session, *, datastore: DatastoreChoice, path: str) -> FileInfo | None:
+    """Size and age of a file; ``None`` if it, or its folder, is not there."""
+    folder, _, name = path.rpartition("/")
+    found = (file for file in _search(session, datastore, folder, name) if file.path == path)
+    return next(found, None)
+
+
+def list_folder(
+    session: Session, *, datastore: DatastoreChoice, folder: str, pattern: str = "*"
+) -> tuple[FileInfo, ...]:
+    """The files of a folder, by name; empty if there is no such folder."""
+    return tuple(sorted(_search(session, datastore, folder, pattern), key=lambda f: f.path))
+
+
+def make_directory(session: Session, *, datastore: DatastoreChoice, folder: str) -> None:
+    """Make a folder and its parents; fine if it is there.
+
+    On vSAN and vVol the top one is an object of its own, which only the namespace manager makes.
+    """
+    if not datastore.makes_directories:
+        top, _, folder_below = folder.partition("/")
+        _make(lambda: _make_namespace(session, datastore, top), session)
+        if not folder_below:
+            return
+    manager = session.content.fileManager
+    datacenter = session.ref("Datacenter", datastore.datacenter_moid)
+    path = datastore.path(folder)
+    _make(lambda: manager.MakeDirectory(path, datacenter, True), session)
+
+
+def move(session: Session, *, datastore: DatastoreChoice, source: str, target: str) -> None:
+    """Rename a file within its datastore; never over an existing one.
+
+    :raises RemoteError: ``FileAlreadyExists``, or another fault
+    """
+    manager = session.content.fileManager
+    datacenter = session.ref("Datacenter", datastore.datacenter_moid)
+    old, new = datastore.path(source), datastore.path(target)
+    _run(session, lambda: manager.MoveDatastoreFile_Task(old, datacenter, new, datacenter, False))
+
+
+def delete(session: Session, *, datastore: DatastoreChoice, path: str) -> bool:
+    """Delete a file or an empty folder. False if it was not there."""
+    manager = session.content.fileManager
+    datacenter = session.ref("Datacenter", datastore.datacenter_moid)
+    target = datastore.path(path)
+    try:
+        _run(session, lambda: manager.DeleteDatastoreFile_Task(target, datacenter))
+    except RemoteError as error:
+        if error.fault in _MISSING:
+            return False
+        raise
+    return True
+
+
+def _make(fn: Callable[[], Any], session: Session) -> None:
+    try:
+        session.call(fn, write=True)
+    except RemoteError as error:
+        if error.fault != "FileAlreadyExists":
+            raise
+
+
+def _make_namespace(session: Session, datastore: DatastoreChoice, name: str) -> Any:
+    manager = session.content.datastoreNamespaceManager
+    return manager.CreateDirectory(session.ref("Datastore", datastore.moid), name)
+
+
+def _search(
+    session: Session, datastore: DatastoreChoice, folder: str, pattern: str
+) -> Iterator[FileInfo]:
+    spec = f"{_DETAILS}{soap.text_element('matchPattern', pattern)}"
+    arguments = (
+        soap.text_element("datastorePath", datastore.path(folder).rstrip())
+        + f"<searchSpec>{spec}</searchSpec>"
+    )
+    browser = Ref("HostDatastoreBrowser", datastore.browser)
+    try:
+        reply = session.soap("SearchDatastore_Task", browser, arguments)
+        result = _await(session, soap.text(reply, "returnval"))
+    except RemoteError as error:
+        if error.fault in _MISSING:
+            return
+        raise
+    for file in soap.children(result, "file") if result is not None else ():
+        name = soap.text(file, "path")
+        yield FileInfo(
+            path=f"{folder}/{name}" if folder else name,
+            size=int(soap.text(file, "fileSize") or 0),
+            modified=soap.text(file, "modification"),
+        )
+
+
+def _run(session: Session, start: Callable[[], Any]) -> None:
+    task = session.call(start, write=True)
+    _await(session, task._GetMoId())
+
+
+def _await(session: Session, task: str) -> ET.Element | None:
+    """Wait for one task; its result.
+
+    Leaf properties only: pyVmomi cannot read a whole ``TaskInfo`` of the file manager's tasks.
+    """
+
+    def ended() -> Found | None:
+        paths = ("info.state", "info.error", "info.result")
+        found = next(retrieve(session, (Ref("Task", task),), {"Task": paths}), None)
+        is_over = found is not None and found.text("info.state") in ("success", "error")
+        return found if is_over else None
+
+    deadline = Deadline.after(TASK_DEADLINE_S)
+    found = poll(ended, deadline=deadline, every=_EVERY_S, what="a file operation of the vCenter")
+    error = found.props.get("info.error")
+    if error is not None:
+        raise faults.error_of(soap.fault_of(error))
+    return found.props.get("info.result")

@@ -1,0 +1,146 @@
+"""Power: guests are asked first, and cut off only where that was allowed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from vmboot.clock import Deadline, pause
+from vmboot.errors import DeadlineError, RemoteError, VmbootError
+from vmboot.events import Event, Sink, ignore
+from vmboot.vsphere.collector import retrieve
+from vmboot.vsphere.soap import Ref
+from vmboot.vsphere.tasks import Job, Outcome, run_window
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+GUEST_DEADLINE_S = 300.0
+_BATCH = 500
+_EVERY_S = 1.0
+_ALREADY = "InvalidPowerState"
+
+
+def shut_down(
+    session: Session,
+    moids: Iterable[str],
+    *,
+    guest_deadline_s: float = GUEST_DEADLINE_S,
+    hard: bool = False,
+    names: Mapping[str, str] | None = None,
+    sink: Sink = ignore,
+) -> tuple[Outcome, ...]:
+    """Power machines off: guest shutdown, then, only if ``hard``, the plug.
+
+    :param guest_deadline_s: for all guests together
+    :param names: what to call machines in events, by managed object id
+    :return: one outcome per machine, its ``subject`` the managed object id; a guest that did not
+        go down in time has a :class:`DeadlineError`
+    """
+    names = names or {}
+    all_moids = tuple(dict.fromkeys(moids))
+    running = _not_off(session, all_moids)
+    began = time.monotonic()
+    deaf = _ask_guests(session, running, names, sink)
+    asked = tuple(moid for moid in running if moid not in deaf)
+    still = _await_off(session, asked, Deadline.after(guest_deadline_s), names, sink)
+    left = (*still, *deaf)
+    cut = _cut_off(session, left, sink) if hard else {}
+    errors = {**{moid: _stayed(guest_deadline_s) for moid in still}, **deaf, **cut}
+    seconds = time.monotonic() - began
+    return tuple(_ended(moid, errors.get(moid), seconds) for moid in all_moids)
+
+
+def power_on(session: Session, moids: Iterable[str], *, sink: Sink = ignore) -> tuple[Outcome, ...]:
+    """Power machines on; one that runs already counts as done. ``subject`` as in shut_down."""
+    outcomes = run_window(session, (_job(moid, "PowerOnVM_Task") for moid in moids), sink=sink)
+    return tuple(_ended(o.subject, _unless_already(o.error), o.seconds) for o in outcomes)
+
+
+def _job(moid: str, method: str) -> Job:
+    def start(session: Session) -> Any:
+        return getattr(session.ref("VirtualMachine", moid), method)()
+
+    return Job(subject=moid, start=start)
+
+
+def _not_off(session: Session, moids: Sequence[str]) -> tuple[str, ...]:
+    """Those that run or are suspended, in order; one call per 500."""
+    states: dict[str, str] = {}
+    pending = iter(moids)
+    while batch := tuple(islice(pending, _BATCH)):
+        refs = [Ref("VirtualMachine", moid) for moid in batch]
+        for found in retrieve(session, refs, {"VirtualMachine": ("runtime.powerState",)}):
+            states[found.ref.moid] = found.text("runtime.powerState")
+    return tuple(moid for moid in moids if states.get(moid) != "poweredOff")
+
+
+def _ask_guests(
+    session: Session, moids: Sequence[str], names: Mapping[str, str], sink: Sink
+) -> dict[str, VmbootError]:
+    """Ask every guest to shut down; those that cannot be asked, and why."""
+    deaf: dict[str, VmbootError] = {}
+    jobs = (_job(moid, "ShutdownGuest") for moid in moids)
+    for outcome in run_window(session, jobs, sink=sink):
+        error = _unless_already(outcome.error)
+        if error is not None:
+            deaf[outcome.subject] = _no_guest(error)
+        else:
+            name = names.get(outcome.subject, outcome.subject)
+            sink(Event("vm.shutting-down", "the guest was asked to shut down", name))
+    return deaf
+
+
+def _await_off(
+    session: Session,
+    moids: Sequence[str],
+    deadline: Deadline,
+    names: Mapping[str, str],
+    sink: Sink,
+) -> tuple[str, ...]:
+    """Wait until they are off; those that are not when the deadline passes."""
+    waiting = tuple(moids)
+    while waiting:
+        on = _not_off(session, waiting)
+        for moid in waiting:
+            if moid not in on:
+                sink(Event("vm.off", "is powered off", names.get(moid, moid)))
+        waiting = on
+        if deadline.expired or not waiting:
+            break
+        pause(_EVERY_S, deadline)
+    return waiting
+
+
+def _cut_off(session: Session, moids: Sequence[str], sink: Sink) -> dict[str, VmbootError | None]:
+    jobs = (_job(moid, "PowerOffVM_Task") for moid in moids)
+    outcomes = run_window(session, jobs, sink=sink)
+    return {outcome.subject: _unless_already(outcome.error) for outcome in outcomes}
+
+
+def _unless_already(error: VmbootError | None) -> VmbootError | None:
+    """Already in the wished state is as good as done."""
+    return None if isinstance(error, RemoteError) and error.fault == _ALREADY else error
+
+
+def _no_guest(error: VmbootError) -> VmbootError:
+    if not isinstance(error, RemoteError) or error.fault != "ToolsUnavailable":
+        return error
+    return RemoteError(
+        "the guest cannot be asked to shut down: VMware Tools do not run",
+        fault=error.fault,
+        hint="shut it down by hand, or allow a hard power off",
+    )
+
+
+def _stayed(seconds: float) -> DeadlineError:
+    return DeadlineError(
+        f"the guest did not shut down within {seconds:g} s",
+        hint="look at its console, give it more time, or allow a hard power off",
+    )
+
+
+def _ended(moid: str, error: VmbootError | None, seconds: float) -> Outcome:
+    return Outcome(moid, ok=error is None, error=error, seconds=seconds)
