@@ -23,6 +23,7 @@ from vmboot.vsphere.changes import SetBootOrder
 from vmboot.vsphere.devices import rebase_boot_order
 from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.tasks import Job, run_window
+from vmboot.vsphere.templates import root_pools
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
@@ -91,11 +92,13 @@ class Execution:
     # -- the first reconfigure -----------------------------------------------------------------
 
     def _jobs(self) -> Iterator[Job]:
+        templates = [step.machine for step in self.steps if step.machine.is_template]
+        pools = root_pools(self.session, (machine.host for machine in templates))
         for step in self.steps:
             if step.changes:
                 if self._halted():
                     return
-                yield job_of(step, step.split[0])
+                yield job_of(step, step.split[0], pool=pools.get(step.machine.host))
 
     def _begin(self, steps: Sequence[Step]) -> None:
         self.journal.write(*(step.intent for step in steps))

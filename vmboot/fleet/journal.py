@@ -58,12 +58,10 @@ class Started:
 
 @dataclass(frozen=True)
 class Uploading:
-    """A boot ISO is about to be sent to ``path``."""
+    """A boot ISO is about to be sent to ``path`` on the datastore ``moid``."""
 
     kind: ClassVar[str] = "upload"
     path: str
-    datastore: str
-    datacenter: str
     moid: str
     sha256: str
 

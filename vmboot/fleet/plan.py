@@ -64,7 +64,6 @@ class Upload:
 
     :param datastore: name
     :param path: datastore path, ``"[shared-01] vmboot/vmboot-boot-0123456789ab.iso"``
-    :param datacenter: inventory path of the datastore's datacenter, ``"/DC1"``
     :param moid: managed object id of the datastore
     :param present: it is there already with the right size and hash; nothing is sent
     """
@@ -74,8 +73,12 @@ class Upload:
     size: int
     sha256: str
     present: bool
-    datacenter: str = ""
     moid: str = ""
+
+    @property
+    def file(self) -> str:
+        """The path within the datastore, ``"vmboot/vmboot-boot-0123456789ab.iso"``."""
+        return self.path.partition("] ")[2]
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,9 @@ class Plan:
 
     @property
     def has_changes(self) -> bool:
-        """True if an apply would write anything now."""
-        return bool(self.unfinished) or any(machine.has_work for machine in self.machines)
+        """True if something is not as wished, or was left in the middle."""
+        missing = any(not upload.present for upload in self.uploads)
+        return missing or bool(self.unfinished) or any(m.has_work for m in self.machines)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -22,18 +22,18 @@ BUSY_S = 120.0
 _BUSY_EVERY_S = 0.5
 
 
-def job_of(step: Step, changes: Sequence[Change]) -> Job:
-    """The write of ``changes``; a template becomes a VM just before."""
+def job_of(step: Step, changes: Sequence[Change], *, pool: str | None = None) -> Job:
+    """The write of ``changes``; a template becomes a VM in ``pool`` just before."""
     job = reconfigure_job(step.machine, changes, guard=not step.to_template)
-    return _unmarking(step, job) if step.machine.is_template else job
+    return _unmarking(step, job, pool) if step.machine.is_template else job
 
 
-def _unmarking(step: Step, job: Job) -> Job:
+def _unmarking(step: Step, job: Job, pool: str | None) -> Job:
     unmarked: list[bool] = []
 
     def start(session: Session) -> Any:
         if not unmarked:  # a start is repeated after a new login
-            to_machine(session, step.machine)
+            to_machine(session, step.machine, pool=pool)
             unmarked.append(True)
         return job.start(session)
 

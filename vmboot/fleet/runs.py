@@ -93,9 +93,9 @@ class RunSummary:
             "resumes": list(self.resumes),
             "undoes": list(self.undoes),
             "undone_by": self.undone_by,
-            "undoable": self.undoable,
             "rollout": self.rollout,
             "wave": self.wave,
+            "undoable": self.undoable,
         }
 
 
@@ -282,10 +282,9 @@ class Chain:
         """The machine as it was before the first of these runs."""
         return next(run.intents[moid][0].before for run in self.runs if moid in run.intents)
 
-    def afters(self, moid: str) -> tuple[Machine, ...]:
-        """Every state these runs may have left the machine in, the latest first."""
-        intents = [i for run in self.runs for i in run.intents.get(moid, ())]
-        return tuple(intent.after for intent in reversed(intents))
+    def intents(self, moid: str) -> tuple[Intent, ...]:
+        """Everything these runs were about to do to the machine, the oldest first."""
+        return tuple(intent for run in self.runs for intent in run.intents.get(moid, ()))
 
     @property
     def moids(self) -> tuple[str, ...]:

@@ -160,7 +160,7 @@ class Rollout(Section):
 
     canary: Amount = Field("1", description="machines of the first wave")
     wave: Amount = Field("100%", description="machines of each further wave")
-    max_failures: Amount = Field("0", description="a run stops when more machines failed")
+    max_failures: Amount = Field("10%", description="a run stops when more machines failed")
     power: Literal["on-next-boot", "off"] = Field(
         "on-next-boot", description="off: shut machines down where a change needs it"
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from vmboot.vsphere.changes import (
     AddCdrom,
@@ -25,10 +25,8 @@ from vmboot.vsphere.machine import (
     Device,
     DeviceKind,
     Hardware,
+    Machine,
 )
-
-if TYPE_CHECKING:
-    from vmboot.fleet.plan import MachinePlan
 
 _KINDS = {"cdrom": "CD", "disk": "disk", "ethernet": "network", "floppy": "floppy"}
 
@@ -49,7 +47,20 @@ class DiffLine:
         return {"what": self.what, "before": self.before, "after": self.after, "later": self.later}
 
 
-def diff(plan: MachinePlan) -> tuple[DiffLine, ...]:
+class Planned(Protocol):
+    """What a machine's plan, and its way back, have in common."""
+
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def now(self) -> tuple[Change, ...]: ...
+    @property
+    def later(self) -> tuple[Change, ...]: ...
+    @property
+    def make_template(self) -> bool: ...
+
+
+def diff(plan: Planned) -> tuple[DiffLine, ...]:
     """Everything a plan changes about one machine, in the order it is done."""
     lines = [*changes_in_words(plan.now, plan.machine.hardware)]
     lines += changes_in_words(plan.later, plan.machine.hardware, later=True)

@@ -1,0 +1,287 @@
+"""Apply: do what a plan says and nothing else, so that every step can be told, undone or resumed.
+
+Order: lock, journal, repair what an unfinished run left, boot ISO, shut down where that is wished,
+machines and templates, read-back. Each write is in the journal on disk before it is sent.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmboot.errors import VmbootError
+from vmboot.events import Event, Sink, ignore
+from vmboot.fleet.execute import Executed, Execution
+from vmboot.fleet.journal import Closed, Ended, Journal, append, begin, timestamp
+from vmboot.fleet.lock import run_lock
+from vmboot.fleet.media import boot_iso
+from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy, Verdict
+from vmboot.fleet.planner import narrowed
+from vmboot.fleet.prepare import power_off, refreshed
+from vmboot.fleet.repair import repair_steps
+from vmboot.fleet.result import Done, MachineOutcome, RunResult
+from vmboot.fleet.runs import Run, unfinished
+from vmboot.fleet.shield import shielded
+from vmboot.fleet.steps import Step
+from vmboot.fleet.uploads import remove_leftovers, send_isos
+from vmboot.fleet.waves import Budget
+from vmboot.vsphere.power import GUEST_DEADLINE_S
+
+if TYPE_CHECKING:
+    from vmboot.fleet.spec import Fleet
+    from vmboot.vsphere.session import Session
+
+__all__ = ["RunResult", "apply_plan"]
+
+_LATER = "the rest waits for its next power off"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to apply.
+
+    :param guest_deadline_s: how long guests may take to shut down, all together
+    :param rollout: id of the rollout this is a part of, and ``wave`` its name there; for journals
+    """
+
+    power: PowerPolicy = "leave"
+    hard_power_off: bool = False
+    guest_deadline_s: float = GUEST_DEADLINE_S
+    window: int = 32
+    loader_dirs: Sequence[str | Path] = ()
+    rollout: str = ""
+    wave: str = ""
+    state: Path | None = None
+
+
+def apply_plan(
+    plan: Plan,
+    fleet: Fleet,
+    session: Session,
+    *,
+    power: PowerPolicy = "leave",
+    hard_power_off: bool = False,
+    guest_deadline_s: float = GUEST_DEADLINE_S,
+    window: int = 32,
+    only: Iterable[str] | None = None,
+    max_failures: Budget | str | int | None = None,
+    loader_dirs: Sequence[str | Path] = (),
+    rollout: str = "",
+    wave: str = "",
+    stop: threading.Event | None = None,
+    state: Path | None = None,
+    sink: Sink = ignore,
+) -> RunResult:
+    """Carry out ``plan``; failures are collected per machine, not raised.
+
+    Ctrl-C, or setting ``stop``, begins nothing new, lets what is in flight end, puts templates back
+    and returns a result that says ``interrupted``; a second Ctrl-C is raised at once.
+
+    :param power: ``off`` shuts machines down where a change needs it
+    :param hard_power_off: cut the power of guests that did not shut down in time
+    :param only: inventory paths; nothing else of the plan is touched. ``None`` means all
+    :param max_failures: the fleet document's where ``None``
+    :raises LockedError: another run is at work on the same fleet
+    :raises RefusedError: the journal cannot be written; nothing was sent since
+    :raises InputError: ``max_failures`` is no budget
+    """
+    stop = stop or threading.Event()
+    given = fleet.rollout.max_failures if max_failures is None else max_failures
+    work = _Apply(
+        plan=narrowed(plan, only),
+        fleet=fleet,
+        session=session,
+        options=Options(
+            power=power,
+            hard_power_off=hard_power_off,
+            guest_deadline_s=guest_deadline_s,
+            window=window,
+            loader_dirs=loader_dirs,
+            rollout=rollout,
+            wave=wave,
+            state=state,
+        ),
+        budget=given if isinstance(given, Budget) else Budget.parse(given),
+        stop=stop,
+        sink=sink,
+    )
+    return shielded(work.run, stop=stop)
+
+
+@dataclass
+class _Apply:
+    plan: Plan
+    fleet: Fleet
+    session: Session
+    options: Options
+    budget: Budget
+    stop: threading.Event
+    sink: Sink
+    _began: float = field(default_factory=time.monotonic)
+    _failed: int = 0
+
+    def run(self) -> RunResult:
+        settled = [outcome for m in self.plan.machines if (outcome := self._settled(m))]
+        todo = [m for m in self.plan.machines if self._settled(m) is None]
+        if not todo and not self.plan.unfinished and all(u.present for u in self.plan.uploads):
+            return self._result("", settled)
+        place = self.session.about.uuid, str(self.fleet.file)
+        with run_lock(*place, state=self.options.state):
+            left = unfinished(*place, state=self.options.state)
+            with self._begin(left) as journal:
+                return self._run(journal, left, todo, settled)
+
+    def _run(
+        self,
+        journal: Journal,
+        left: Sequence[Run],
+        todo: Sequence[MachinePlan],
+        settled: Sequence[MachineOutcome],
+    ) -> RunResult:
+        facts = {"total": len(todo), "resumes": [run.id for run in left]}
+        self.sink(Event("run.begin", "apply", journal.run_id, facts))
+        repaired = self._repair(journal, left, todo)
+        outcomes, executed = self._change(journal, todo)
+        open_templates = (*repaired.open, *executed.open)
+        result = self._result(
+            journal.run_id, [*settled, *outcomes, *executed.outcomes], executed, left
+        )
+        if not (repaired.unread or executed.unread):
+            journal.write(Ended(timestamp(), result.counts, result.interrupted, open_templates))
+            if not repaired.open:
+                for run in left:
+                    append(run.id, Closed(journal.run_id), state=self.options.state)
+        return result
+
+    # -- what is known from the plan alone ---------------------------------------------------------
+
+    def _settled(self, plan: MachinePlan) -> MachineOutcome | None:
+        """The outcome of a machine that this run does not touch; ``None`` if it does."""
+        path, moid = plan.machine.path, plan.machine.moid
+        if plan.verdict is Verdict.OK:
+            return MachineOutcome(path, moid, Done.OK)
+        if plan.verdict is Verdict.REFUSED:
+            problem = next(p for p in plan.problems if not p.warning)
+            return MachineOutcome(path, moid, Done.SKIPPED, problem.message, problem.hint)
+        if plan.now or plan.make_template or self.options.power == "off":
+            return None
+        hint = "power it off and apply again, or apply with --power off"
+        return MachineOutcome(path, moid, Done.PENDING, _LATER.replace("the rest", "it"), hint)
+
+    def _step(self, plan: MachinePlan) -> Step:
+        off = self.options.power == "off"
+        return Step(
+            machine=plan.machine,
+            changes=(*plan.now, *plan.later) if off else plan.now,
+            to_template=plan.machine.is_template or plan.make_template,
+            rest="" if off or not plan.later else _LATER,
+        )
+
+    # -- doing it -----------------------------------------------------------------------------------
+
+    def _begin(self, left: Sequence[Run]) -> Journal:
+        return begin(
+            verb="apply",
+            fleet=str(self.fleet.file),
+            fleet_sha256=self.fleet.sha256,
+            vcenter=self.session.host,
+            vcenter_uuid=self.session.about.uuid,
+            user=self.session.user,
+            resumes=tuple(run.id for run in left),
+            rollout=self.options.rollout,
+            wave=self.options.wave,
+            state=self.options.state,
+        )
+
+    def _repair(
+        self, journal: Journal, left: Sequence[Run], todo: Sequence[MachinePlan]
+    ) -> Executed:
+        """What unfinished runs left and this one would not come across."""
+        if not left:
+            return Executed()
+        remove_leftovers(self.session, left)
+        mine = {plan.machine.moid for plan in todo}
+        steps = repair_steps(self.session, left, others=mine)
+        return Execution(self.session, journal, steps, sink=self.sink).run()
+
+    def _change(
+        self, journal: Journal, todo: Sequence[MachinePlan]
+    ) -> tuple[list[MachineOutcome], Executed]:
+        """Outcomes of machines that could not be begun, and of those that were."""
+        errors = self._send(journal)
+        lost = {plan.machine.moid: errors[plan.iso] for plan in todo if plan.iso in errors}
+        ready = [plan for plan in todo if plan.machine.moid not in lost]
+        lost |= self._power_off(journal, ready)
+        steps = [self._step(plan) for plan in ready if plan.machine.moid not in lost]
+        steps, changed = refreshed(self.session, steps, self._down(ready))
+        lost |= changed
+        outcomes = [_failed(plan, lost[m]) for plan in todo if (m := plan.machine.moid) in lost]
+        execution = Execution(
+            session=self.session,
+            journal=journal,
+            steps=steps,
+            window=self.options.window,
+            budget=self.budget,
+            stop=self.stop,
+            sink=self.sink,
+            total=len(self.plan.machines),
+            failed=len(outcomes),
+        )
+        return outcomes, execution.run()
+
+    def _send(self, journal: Journal) -> Mapping[str, VmbootError]:
+        return send_isos(
+            self.session,
+            journal,
+            () if self.stop.is_set() else self.plan.uploads,
+            build=lambda: boot_iso(self.fleet, loader_dirs=self.options.loader_dirs),
+            sink=self.sink,
+        )
+
+    def _down(self, plans: Sequence[MachinePlan]) -> frozenset[str]:
+        """Machines that must be off before their change."""
+        if self.options.power == "leave":
+            return frozenset()
+        return frozenset(plan.machine.moid for plan in plans if plan.later)
+
+    def _power_off(
+        self, journal: Journal, plans: Sequence[MachinePlan]
+    ) -> Mapping[str, VmbootError]:
+        down = self._down(plans)
+        machines = [plan.machine for plan in plans if plan.machine.moid in down]
+        if not machines or self.stop.is_set():
+            return {}
+        return power_off(
+            self.session,
+            journal,
+            machines,
+            hard=self.options.hard_power_off,
+            deadline_s=self.options.guest_deadline_s,
+            sink=self.sink,
+        )
+
+    def _result(
+        self,
+        run_id: str,
+        outcomes: Sequence[MachineOutcome],
+        executed: Executed | None = None,
+        left: Sequence[Run] = (),
+    ) -> RunResult:
+        order = {plan.machine.moid: place for place, plan in enumerate(self.plan.machines)}
+        return RunResult(
+            run_id=run_id,
+            outcomes=tuple(sorted(outcomes, key=lambda o: order.get(o.moid, -1))),
+            interrupted=self.stop.is_set(),
+            stopped=executed is not None and executed.stopped,
+            resumed=tuple(run.id for run in left),
+            seconds=time.monotonic() - self._began,
+        )
+
+
+def _failed(plan: MachinePlan, error: VmbootError) -> MachineOutcome:
+    machine = plan.machine
+    return MachineOutcome(machine.path, machine.moid, Done.FAILED, error.message, error.hint)

@@ -1,0 +1,64 @@
+"""Just before machines are changed: shut down what must be off, look again where that is due."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmboot.errors import RefusedError, VmbootError
+from vmboot.events import Event, Sink
+from vmboot.fleet.journal import Journal, PoweringOff
+from vmboot.fleet.observe import read_present
+from vmboot.fleet.steps import Step
+from vmboot.vsphere.machine import Machine
+from vmboot.vsphere.power import shut_down
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+
+def power_off(
+    session: Session,
+    journal: Journal,
+    machines: Sequence[Machine],
+    *,
+    hard: bool,
+    deadline_s: float,
+    sink: Sink,
+) -> Mapping[str, VmbootError]:
+    """Shut ``machines`` down. Why not, by managed object id, for those that stayed on."""
+    names = {machine.moid: machine.path for machine in machines}
+    journal.write(PoweringOff(tuple(names)))
+    sink(Event("power.begin", "shutting down", data={"count": len(names)}))
+    outcomes = shut_down(
+        session, names, guest_deadline_s=deadline_s, hard=hard, names=names, sink=sink
+    )
+    return {outcome.subject: outcome.error for outcome in outcomes if outcome.error is not None}
+
+
+def refreshed(
+    session: Session, steps: Sequence[Step], moids: Collection[str]
+) -> tuple[list[Step], Mapping[str, VmbootError]]:
+    """The same steps on machines read again, and why some can no longer be made.
+
+    Templates have no usable change version once they are VMs, and a machine in ``moids`` got a new
+    one by being shut down; both are compared here, in one call. For all others the vCenter itself
+    refuses a change that was planned on an older state.
+    """
+    again = [step.moid for step in steps if step.to_template or step.moid in moids]
+    found = read_present(session, again)
+    kept: list[Step] = []
+    lost: dict[str, VmbootError] = {}
+    for step in steps:
+        now = found.get(step.moid) if step.moid in again else step.machine
+        if now is None or not step.untouched(now):
+            lost[step.moid] = _changed(step, now)
+        else:
+            kept.append(replace(step, machine=now))
+    return kept, lost
+
+
+def _changed(step: Step, now: Machine | None) -> RefusedError:
+    what = "was changed" if now else "was removed"
+    return RefusedError(f"{step.machine.path} {what} since the plan", hint="plan again")

@@ -1,0 +1,64 @@
+"""Missing privileges, found while planning instead of half-way through a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmboot.errors import AuthError
+from vmboot.fleet.plan import MachinePlan, PowerPolicy, Problem, Upload, Verdict
+from vmboot.vsphere.privileges import NEEDED_ON_DATASTORE, missing_privileges, needed_for
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+
+def refuse_without_privileges(
+    session: Session, planned: Sequence[MachinePlan], *, power: PowerPolicy
+) -> tuple[MachinePlan, ...]:
+    """The same plans; machines that this login may not change are refused, privileges named.
+
+    Costs nothing when there is nothing to change.
+    """
+    needs = {
+        plan.machine.moid: needed_for(
+            (*plan.now, *plan.later),
+            is_template=plan.machine.is_template or plan.make_template,
+            power_off=bool(plan.later) and power == "off",
+        )
+        for plan in planned
+        if plan.has_work
+    }
+    missing = missing_privileges(session, needs) if needs else {}
+    return tuple(
+        _refused(plan, missing[plan.machine.moid], session.user)
+        if plan.machine.moid in missing
+        else plan
+        for plan in planned
+    )
+
+
+def _refused(plan: MachinePlan, missing: tuple[str, ...], user: str) -> MachinePlan:
+    word = "privilege" if len(missing) == 1 else "privileges"
+    problem = Problem(
+        f"{user} lacks the {word} {', '.join(missing)} on it",
+        hint="grant a role that has them on this machine or a folder above it",
+    )
+    return replace(plan, verdict=Verdict.REFUSED, now=(), later=(), problems=(problem,))
+
+
+def check_datastores(session: Session, uploads: Sequence[Upload]) -> None:
+    """Check that this login may put the ISOs where they go.
+
+    :raises AuthError: it may not; names privilege and datastore
+    """
+    needs = {upload.moid: NEEDED_ON_DATASTORE for upload in uploads if not upload.present}
+    missing = missing_privileges(session, needs, kind="Datastore") if needs else {}
+    for upload in uploads:
+        if upload.moid in missing:
+            lacking = ", ".join(missing[upload.moid])
+            raise AuthError(
+                f"{session.user} lacks {lacking} on datastore {upload.datastore}",
+                hint=f"grant {lacking} there, or name another one in media.iso.datastore",
+            )

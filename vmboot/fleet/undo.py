@@ -1,0 +1,243 @@
+"""``vmboot undo``: every machine of a run back to what its journal recorded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmboot.errors import InputError
+from vmboot.events import Event, Sink, ignore
+from vmboot.fleet.execute import Executed, Execution
+from vmboot.fleet.journal import Closed, Ended, Journal, Undone, append, begin, timestamp
+from vmboot.fleet.lock import run_lock
+from vmboot.fleet.observe import read_present
+from vmboot.fleet.plan import Verdict
+from vmboot.fleet.resolve import one_or_pattern
+from vmboot.fleet.result import Done, MachineOutcome, RunResult
+from vmboot.fleet.runs import Chain, load_chain
+from vmboot.fleet.shield import shielded
+from vmboot.fleet.wayback import MachineUndo, way_back
+from vmboot.vsphere.inventory import Entry, Index
+from vmboot.vsphere.machine import Machine
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+_OUTCOMES = {
+    Verdict.OK: Done.OK,
+    Verdict.PENDING: Done.PENDING,
+    Verdict.REFUSED: Done.FAILED,
+}
+
+
+@dataclass(frozen=True)
+class UndoPlan:
+    """What an undo would do.
+
+    :param runs: the runs it takes back, the oldest first: one, and those that resumed it
+    """
+
+    run_id: str
+    runs: tuple[str, ...]
+    fleet: str
+    vcenter: str
+    machines: tuple[MachineUndo, ...]
+
+    @property
+    def has_changes(self) -> bool:
+        return any(machine.verdict is Verdict.CHANGE for machine in self.machines)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "run_id": self.run_id,
+            "runs": list(self.runs),
+            "fleet": self.fleet,
+            "vcenter": self.vcenter,
+            "machines": [machine.to_json() for machine in self.machines],
+        }
+
+
+def plan_undo(
+    run_id: str,
+    session: Session,
+    *,
+    limit: Sequence[str] = (),
+    force: bool = False,
+    state: Path | None = None,
+) -> UndoPlan:
+    """How the machines of a run get back to what they were before it.
+
+    :param limit: only machines that one of these patterns matches
+    :param force: also machines that somebody changed since; only our own part goes back
+    :raises NotFoundError: no such run, or ``limit`` matches none of its machines
+    :raises InputError: it was a run on another vCenter
+    """
+    chain = load_chain(run_id, state=state)
+    _check_vcenter(chain, session)
+    found = read_present(session, chain.moids)
+    moids = _limited(chain, found, limit)
+    first = chain.runs[0].started
+    return UndoPlan(
+        run_id=run_id,
+        runs=tuple(run.id for run in chain.runs),
+        fleet=first.fleet,
+        vcenter=first.vcenter,
+        machines=tuple(
+            way_back(chain.before(moid), chain.intents(moid), found.get(moid), force=force)
+            for moid in moids
+        ),
+    )
+
+
+def _check_vcenter(chain: Chain, session: Session) -> None:
+    started = chain.runs[0].started
+    if started.vcenter_uuid != session.about.uuid:
+        raise InputError(
+            f"run {started.id} was on {started.vcenter}, this is another vCenter: {session.host}",
+            hint=f"connect to {started.vcenter}",
+        )
+
+
+def _limited(chain: Chain, found: Mapping[str, Machine], limit: Sequence[str]) -> tuple[str, ...]:
+    if not limit:
+        return chain.moids
+    machines = [found.get(moid, chain.before(moid)) for moid in chain.moids]
+    index = Index(tuple(_entry(machine) for machine in machines))
+    wanted = {e.moid for pattern in limit for e in one_or_pattern(index, pattern)}
+    return tuple(moid for moid in chain.moids if moid in wanted)
+
+
+def _entry(machine: Machine) -> Entry:
+    return Entry(
+        moid=machine.moid,
+        name=machine.name,
+        path=machine.path,
+        uuid=machine.uuid,
+        is_template=machine.is_template,
+        power=machine.power,
+        firmware=machine.firmware,
+    )
+
+
+def undo_run(
+    run_id: str,
+    session: Session,
+    *,
+    limit: Sequence[str] = (),
+    force: bool = False,
+    window: int = 32,
+    stop: threading.Event | None = None,
+    state: Path | None = None,
+    sink: Sink = ignore,
+) -> RunResult:
+    """Take a run back. Files it uploaded stay; ``sweep`` removes them when nothing needs them.
+
+    An undo is a run of its own and can be undone. Ctrl-C, or setting ``stop``, begins nothing new;
+    the result says ``interrupted``.
+
+    :raises LockedError: another run is at work on the same fleet
+    :raises NotFoundError: no such run, or ``limit`` matches none of its machines
+    :raises InputError: it was a run on another vCenter
+    """
+    stop = stop or threading.Event()
+    chain = load_chain(run_id, state=state)
+    _check_vcenter(chain, session)
+    work = _Undo(run_id, session, chain, limit, force, window, stop, state, sink)
+    with run_lock(session.about.uuid, chain.runs[0].started.fleet, state=state):
+        return shielded(work.run, stop=stop)
+
+
+@dataclass
+class _Undo:
+    run_id: str
+    session: Session
+    chain: Chain
+    limit: Sequence[str]
+    force: bool
+    window: int
+    stop: threading.Event
+    state: Path | None
+    sink: Sink
+    _began: float = field(default_factory=time.monotonic)
+
+    def run(self) -> RunResult:
+        plan = plan_undo(
+            self.run_id, self.session, limit=self.limit, force=self.force, state=self.state
+        )
+        outcomes = [_outcome(machine) for machine in plan.machines]
+        if not plan.has_changes:
+            self._close_all(plan, "", outcomes)
+            return self._result("", outcomes)
+        with self._begin() as journal:
+            executed = self._execute(journal, plan)
+            outcomes += executed.outcomes
+            result = self._result(journal.run_id, [o for o in outcomes if o is not None])
+            if not executed.unread:
+                journal.write(Ended(timestamp(), result.counts, self.stop.is_set(), executed.open))
+        if not executed.open and not executed.unread:
+            self._close_all(plan, journal.run_id, result.outcomes)
+        return result
+
+    def _begin(self) -> Journal:
+        first = self.chain.runs[0].started
+        return begin(
+            verb="undo",
+            fleet=first.fleet,
+            fleet_sha256=first.fleet_sha256,
+            vcenter=self.session.host,
+            vcenter_uuid=self.session.about.uuid,
+            user=self.session.user,
+            undoes=tuple(run.id for run in self.chain.runs),
+            state=self.state,
+        )
+
+    def _execute(self, journal: Journal, plan: UndoPlan) -> Executed:
+        steps = [m.step for m in plan.machines if m.verdict is Verdict.CHANGE]
+        self.sink(Event("run.begin", "undo", journal.run_id, {"total": len(steps)}))
+        execution = Execution(
+            session=self.session,
+            journal=journal,
+            steps=steps,
+            window=self.window,
+            stop=self.stop,
+            sink=self.sink,
+        )
+        return execution.run()
+
+    def _close_all(
+        self, plan: UndoPlan, by: str, outcomes: Sequence[MachineOutcome | None]
+    ) -> None:
+        """Note in the journals taken back that they are, and that nothing is left open in them."""
+        good = all(o is None or o.verdict in (Done.DONE, Done.OK) for o in outcomes)
+        whole = len(plan.machines) == len(self.chain.moids)
+        for run in self.chain.runs:
+            if whole and good:
+                append(run.id, Undone(by or self.run_id, complete=True), state=self.state)
+            if not run.finished and whole and not self.stop.is_set():
+                append(run.id, Closed(by or self.run_id), state=self.state)
+
+    def _result(self, run_id: str, outcomes: Sequence[MachineOutcome | None]) -> RunResult:
+        return RunResult(
+            run_id=run_id,
+            outcomes=tuple(outcome for outcome in outcomes if outcome is not None),
+            interrupted=self.stop.is_set(),
+            seconds=time.monotonic() - self._began,
+        )
+
+
+def _outcome(machine: MachineUndo) -> MachineOutcome | None:
+    """What is known before anything is done; ``None`` for what will be done."""
+    if machine.verdict is Verdict.CHANGE:
+        return None
+    problem = machine.problems[0] if machine.problems else None
+    return MachineOutcome(
+        machine.machine.path,
+        machine.before.moid,
+        _OUTCOMES[machine.verdict],
+        problem.message if problem else "",
+        problem.hint if problem else None,
+    )

@@ -1,0 +1,187 @@
+"""The pure part of undo: what the journal recorded, what is there now, and the way back.
+
+A machine goes back only if it is as one of the runs left it. If somebody changed it since, it is
+refused with the differences named; with ``force`` only what vmboot itself had changed goes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vmboot.fleet.codec import encode
+from vmboot.fleet.journal import Intent
+from vmboot.fleet.plan import Problem, Verdict
+from vmboot.fleet.steps import Step
+from vmboot.fleet.words import diff
+from vmboot.vsphere.changes import Change, SetBootOrder, SetCdrom
+from vmboot.vsphere.devices import defer_boot_order, map_boot_order, plan_restore, same_boot
+from vmboot.vsphere.machine import Controller, Device, DeviceKind, Hardware, Machine, Power
+from vmboot.vsphere.slots import Slot, disks, drives, find_controller, slot_of
+
+
+@dataclass(frozen=True)
+class MachineUndo:
+    """One machine's way back. Reads like a :class:`~vmboot.fleet.plan.MachinePlan`.
+
+    :param found: as it is; ``None`` if it does not exist any more
+    :param now: changes made at once
+    :param later: changes that need it powered off first
+    :param to_template: it is a template when all is done
+    """
+
+    before: Machine
+    found: Machine | None
+    verdict: Verdict
+    now: tuple[Change, ...] = ()
+    later: tuple[Change, ...] = ()
+    to_template: bool = False
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def machine(self) -> Machine:
+        return self.found or self.before
+
+    @property
+    def make_template(self) -> bool:
+        """True if it is a VM now and was a template."""
+        return self.to_template and not self.machine.is_template
+
+    @property
+    def step(self) -> Step:
+        """For :class:`~vmboot.fleet.execute.Execution`."""
+        return Step(self.machine, self.now, self.to_template)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "path": self.machine.path,
+            "moid": self.before.moid,
+            "verdict": self.verdict.value,
+            "diff": [line.to_json() for line in diff(self)],
+            "problems": encode(self.problems),
+        }
+
+
+def way_back(
+    before: Machine, intents: Sequence[Intent], now: Machine | None, *, force: bool = False
+) -> MachineUndo:
+    """How ``now`` gets back to ``before``.
+
+    :param intents: everything vmboot was about to do to it since, the oldest first
+    """
+    if now is None:
+        gone = Problem("it does not exist any more", hint="there is nothing to restore")
+        return MachineUndo(before, None, Verdict.REFUSED, problems=(gone,))
+    if _same(before, now):
+        return _restored(before, now, ())
+    if any(_is_after(intent, now) for intent in intents):
+        return _restored(before, now, plan_restore(_as(now, before), before))
+    if force:
+        return _restored(
+            before, now, plan_restore(_as(now, before), own_part(before, intents, now))
+        )
+    changed = "; ".join(same_boot(_as(intents[-1].after, now), now))
+    problem = Problem(
+        f"changed since by someone: {changed}",
+        hint="look at it; --force restores only what vmboot had changed",
+    )
+    return MachineUndo(before, now, Verdict.REFUSED, problems=(problem,))
+
+
+def _restored(before: Machine, now: Machine, changes: tuple[Change, ...]) -> MachineUndo:
+    undo = MachineUndo(before, now, Verdict.CHANGE, changes, to_template=before.is_template)
+    if not changes and not undo.make_template:
+        return replace(undo, verdict=Verdict.OK)
+    if now.power is not Power.OFF and (undo.make_template or not _live(now, changes)):
+        problem = Problem("it must be powered off for that", "power it off, then undo again")
+        pending = replace(undo, verdict=Verdict.PENDING, problems=(problem,))
+        return replace(pending, now=(), later=changes)
+    return undo
+
+
+def _live(now: Machine, changes: Sequence[Change]) -> bool:
+    edits = all(isinstance(change, SetCdrom | SetBootOrder) for change in changes)
+    return edits and now.power is Power.ON
+
+
+def _as(machine: Machine, other: Machine) -> Machine:
+    """``machine``, a template or not like ``other``: that is mended on the way."""
+    return replace(machine, is_template=other.is_template)
+
+
+def _same(one: Machine, now: Machine) -> bool:
+    return not same_boot(_as(one, now), now)
+
+
+def _is_after(intent: Intent, now: Machine) -> bool:
+    """True if ``now`` is what ``intent`` led to, or where a crash left it half-way."""
+    if _same(intent.after, now):
+        return True
+    if defer_boot_order(intent.changes, machine=intent.before)[1] is None:
+        return False
+    return _same(replace(intent.after, boot_order=()), replace(now, boot_order=()))
+
+
+def own_part(before: Machine, intents: Sequence[Intent], now: Machine) -> Machine:
+    """``now`` with those parts as in ``before`` that vmboot changed, and everything else kept."""
+    after = intents[-1].after
+    devices = [
+        device for device in now.hardware.devices if not _is_added(device, before, after, now)
+    ]
+    kept = Hardware(now.hardware.controllers, tuple(devices))
+    devices = [_own_device(device, before, after, kept) for device in devices]
+    controllers = tuple(_controllers(now.hardware.controllers, devices, before))
+    order = map_boot_order(before.boot_order, of=before, to=now)
+    return replace(now, hardware=Hardware(controllers, tuple(devices)), boot_order=order)
+
+
+def _is_added(device: Device, before: Machine, after: Machine, now: Machine) -> bool:
+    """A drive that we added and that still holds what we put into it."""
+    slot = _drive_slot(device, now.hardware)
+    if slot is None or slot in drives(before.hardware):
+        return False
+    ours = drives(after.hardware).get(slot)
+    return ours is not None and ours.backing is not None and _path(ours) == _path(device)
+
+
+def _own_device(device: Device, before: Machine, after: Machine, kept: Hardware) -> Device:
+    slot = _drive_slot(device, kept)
+    if slot is not None:
+        was, ours = drives(before.hardware).get(slot), drives(after.hardware).get(slot)
+        touched = was is not None and ours is not None and was != ours
+        if touched and was is not None:
+            return replace(device, backing=was.backing, connection=was.connection)
+        return device
+    return _own_disk(device, before, after, kept)
+
+
+def _own_disk(device: Device, before: Machine, after: Machine, kept: Hardware) -> Device:
+    """A disk that we moved goes home, if its place is free."""
+    was = {disk.file: slot for slot, disk in disks(before.hardware).items()}.get(device.file)
+    ours = {disk.file: slot for slot, disk in disks(after.hardware).items()}.get(device.file)
+    if was is None or ours is None or was == ours or was in drives(kept) or was in disks(kept):
+        return device
+    controller = find_controller(kept, was.bus, was.number)
+    if controller is None:
+        return device
+    return replace(device, controller=controller.key, unit=was.unit)
+
+
+def _controllers(
+    controllers: Sequence[Controller], devices: Sequence[Device], before: Machine
+) -> Iterator[Controller]:
+    """Without those that were not there before and hold nothing."""
+    known = {(c.bus, c.number) for c in before.hardware.controllers}
+    used = {device.controller for device in devices}
+    for controller in controllers:
+        if (controller.bus, controller.number) in known or controller.key in used:
+            yield controller
+
+
+def _drive_slot(device: Device, hardware: Hardware) -> Slot | None:
+    return slot_of(hardware, device) if device.kind is DeviceKind.CDROM else None
+
+
+def _path(device: Device) -> str:
+    return device.backing.path if device.backing is not None else ""
