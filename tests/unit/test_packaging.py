@@ -122,3 +122,17 @@ def test_ansible_documents_the_installed_modules(module, installed, tmp_path):
     doc = yaml.safe_load(shown.stdout)[f"vmboot.vsphere.{module}"]["doc"]
     assert doc["filename"].startswith(str(installed))
     assert "thumbprint" in doc["options"]
+
+
+@pytest.mark.parametrize("playbook", ["rollout", "undo"])
+def test_the_installed_playbooks_run_by_their_full_names(playbook, installed, tmp_path, repository):
+    lab = repository / "inventories" / "lab"
+    name = f"vmboot.vsphere.{playbook}"
+    checked = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", lab, "--syntax-check", name],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(installed), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stderr

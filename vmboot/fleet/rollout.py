@@ -136,7 +136,13 @@ def _result(watch: Watch, status: str, *, check: bool, rollout: str) -> RolloutR
 def _state(watch: Watch, status: str, waves: tuple[WaveResult, ...]) -> RolloutState:
     if watch.interrupted:
         return RolloutState.INTERRUPTED
-    if status != "successful":
+    if status != "successful" and not _is_partial_undo(watch):
         return RolloutState.STOPPED
     failed = any(wave.failures for wave in waves)
     return RolloutState.PARTLY if failed else RolloutState.DONE
+
+
+def _is_partial_undo(watch: Watch) -> bool:
+    """True where an undo went to its end and some machines could not go back."""
+    last = watch.results[-1][1] if watch.results else {}
+    return last.get("action") == "undo" and last["counts"]["done"] > 0

@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 module: fleet
 short_description: Give VMs and templates their boot media, or take it back
 version_added: 0.1.0
-author: The vmboot authors
+author: The vmboot authors (!UNKNOWN)
 description:
   - Makes the machines of a fleet document boot as it says. The boot ISO is built and uploaded, it
     is attached at slot 0:0 of the controller that the firmware looks at, and the boot order is set.
@@ -107,6 +107,7 @@ attributes:
     support: full
   action_group:
     description: Use C(group/vmboot.vsphere.vcenter) in C(module_defaults) for the login.
+    membership: [vmboot.vsphere.vcenter]
     support: full
 seealso:
   - module: vmboot.vsphere.fleet_info
@@ -269,6 +270,9 @@ try:
 except ImportError:  # errors_reported() says so in Ansible's words
     pass
 
+#: How many machines that failed a message names; all of them are in ``failures``.
+SHOWN = 20
+
 ARGUMENTS = {
     "fleet": {"type": "raw"},
     "state": {"type": "str", "choices": ["present", "undone"], "default": "present"},
@@ -365,10 +369,14 @@ def end(module, result, allowed):
 
 def complaint(result, allowed):
     """Why the module fails, ``""`` if it does not."""
+    failed = [failure["line"] for failure in result["failures"]]
     if result.get("interrupted"):
-        return "interrupted; what was in flight has ended and is journaled"
-    failed = len(result["failures"])
-    return f"{failed} machines failed, {allowed} were allowed" if failed > allowed else ""
+        reason = "interrupted; what was in flight has ended and is journaled"
+    elif len(failed) > allowed:
+        reason = f"{len(failed)} of {len(result['machines'])} machines failed, {allowed} may"
+    else:
+        return ""
+    return "\n".join([reason, *failed[:SHOWN], *["..."][: len(failed[SHOWN:])]])
 
 
 if __name__ == "__main__":

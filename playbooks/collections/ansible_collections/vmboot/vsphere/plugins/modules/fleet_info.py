@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 module: fleet_info
 short_description: Say in which waves a fleet would be changed, and which runs a rollout made
 version_added: 0.1.0
-author: The vmboot authors
+author: The vmboot authors (!UNKNOWN)
 description:
   - Plans a fleet without changing anything and cuts the machines that have something to do into a
     canary and waves, as the fleet's C(rollout) section says. A playbook then hands wave after wave
@@ -58,6 +58,7 @@ attributes:
     support: full
   action_group:
     description: Use C(group/vmboot.vsphere.vcenter) in C(module_defaults) for the login.
+    membership: [vmboot.vsphere.vcenter]
     support: full
 seealso:
   - module: vmboot.vsphere.fleet

@@ -1,0 +1,58 @@
+"""A rollout of 40 VMs through ansible-runner: check, canary, waves, again, and back."""
+
+import pytest
+
+from tests.lab.rollout_steps import fleet_file, runner, started_waves
+from tests.soap import dump
+from vmboot.fleet.rollout import RolloutState
+
+__all__ = ["fleet_file"]
+
+pytestmark = pytest.mark.lab
+
+
+def test_a_rollout_goes_wave_by_wave_and_back(lab, fleet_file):
+    rollout = runner(lab, fleet_file)
+    before = dump(lab)
+
+    lab.reset_counters()
+    result, _ = rollout(check=True)
+    assert (result.state, result.changed, result.run_ids) == (RolloutState.DONE, True, ())
+    assert lab.counters().total_writes == 0, "check mode wrote something"
+    assert dump(lab) == before
+
+    result, events = rollout()
+    assert result.state is RolloutState.DONE, result.message
+    assert started_waves(events) == ["canary", "wave 1", "wave 2"]
+    assert sum(result.waves[0].counts.values()) == 2
+    assert len(result.run_ids) == 3
+    assert result.count("done") + result.count("pending") == 40
+    assert dump(lab) != before
+
+    lab.reset_counters()
+    again, _ = rollout()
+    assert (again.state, again.changed) == (RolloutState.DONE, False)
+    assert lab.counters().total_writes == 0, "a second rollout wrote something"
+
+    back, _ = rollout(playbook="undo", rollout=result.rollout)
+    assert (back.state, back.changed) == (RolloutState.DONE, True)
+    assert dump(lab) == before
+
+
+def test_machines_are_told_while_their_wave_is_at_work(lab, fleet_file):
+    rollout = runner(lab, fleet_file)
+    _, events = rollout(limit=["/DC1/vm/PVS/BIOS/pvs-00*"])
+    kinds = [event.kind for event in events]
+    inside = kinds[kinds.index("wave.started") : kinds.index("wave.finished")]
+    assert any(kind.startswith("vm.") for kind in inside), inside
+    rollout(playbook="undo")
+
+
+def test_undo_without_an_id_takes_the_last_rollout(lab, fleet_file):
+    rollout = runner(lab, fleet_file)
+    before = dump(lab)
+    limit = ["/DC1/vm/PVS/UEFI/pvs-02*"]
+    first, _ = rollout(limit=limit)
+    back, _ = rollout(playbook="undo")
+    assert back.rollout == first.rollout
+    assert dump(lab) == before

@@ -1,0 +1,87 @@
+"""What stops a rollout: too many failures, an interrupt, a login that fails."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.lab.rollout_steps import credentials, fleet_file, runner, started_waves
+from tests.soap import dump
+from vmboot.fleet.rollout import RolloutState, run_rollout
+
+__all__ = ["fleet_file"]
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def before(lab):
+    """The inventory as it was; what a test leaves behind is cleared."""
+    yield dump(lab)
+    lab.clear_faults()
+    lab.delays(task_ms=0)
+
+
+def test_more_failures_than_allowed_leave_later_waves_untouched(lab, fleet_file, before):
+    rollout = runner(lab, fleet_file)
+    lab.fault("task-fails", method="ReconfigVM_Task", count=-1)
+    result, events = rollout()
+    assert result.state is RolloutState.STOPPED
+    assert started_waves(events) == ["canary"]
+    assert result.untouched == ("wave 1", "wave 2")
+    assert len(result.failures) == 2
+    for failure in result.failures:
+        assert failure["path"] in result.message
+    assert f"vmboot undo {result.rollout}" in result.message
+    assert dump(lab) == before
+
+
+def test_failures_add_up_over_the_waves(lab, fleet_file, before):
+    fleet_file.write_text(fleet_file.read_text().replace("max_failures: 1", "max_failures: 5%"))
+    rollout = runner(lab, fleet_file)
+    lab.fault("task-fails", method="ReconfigVM_Task", count=3)
+    result, events = rollout()
+    assert result.state is RolloutState.STOPPED
+    assert started_waves(events) == ["canary", "wave 1"]
+    assert result.untouched == ("wave 2",)
+    lab.clear_faults()
+    back, _ = rollout(playbook="undo", rollout=result.rollout)
+    assert back.state is RolloutState.DONE
+    assert dump(lab) == before
+
+
+def test_failures_within_the_budget_let_the_rollout_go_on(lab, fleet_file, before):
+    rollout = runner(lab, fleet_file)
+    lab.fault("task-fails", method="ReconfigVM_Task", count=1)
+    result, _ = rollout(limit=["/DC1/vm/PVS/UEFI/*"])
+    assert result.state is RolloutState.PARTLY
+    assert result.untouched == ()
+    rollout(playbook="undo", rollout=result.rollout)
+    assert dump(lab) == before
+
+
+def test_an_interrupt_lets_what_is_in_flight_end_and_can_be_undone(lab, fleet_file, before):
+    rollout = runner(lab, fleet_file)
+    lab.delays(task_ms=400)
+    events = []
+
+    def impatient(event):
+        events.append(event)
+        if event.kind == "vm.done" and started_waves(events)[-1] == "wave 1":
+            raise KeyboardInterrupt
+
+    result, _ = rollout(sink=impatient)
+    assert result.state is RolloutState.INTERRUPTED
+    assert result.untouched == ("wave 2",)
+    assert len(result.run_ids) == 2
+    lab.delays(task_ms=0)
+    rollout(playbook="undo", rollout=result.rollout)
+    assert dump(lab) == before
+
+
+def test_a_wrong_password_stops_before_anything_with_its_hint(lab, fleet_file, before):
+    login = replace(credentials(lab), password="wrong")
+    result = run_rollout(fleet_file, login)
+    assert result.state is RolloutState.STOPPED
+    assert lab.user in result.message
+    assert result.waves == ()
+    assert dump(lab) == before
