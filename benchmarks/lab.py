@@ -51,7 +51,7 @@ class Site:
     def fleet_file(self) -> Path:
         """A fleet document that wants the boot ISO on every ordinary VM."""
         path = self.home / "fleet.yml"
-        path.write_text(FLEET.format(host=self.vcenter.host), encoding="utf-8")
+        path.write_text(FLEET.format(host=self.environment["VMBOOT_HOST"]), encoding="utf-8")
         return path
 
 
