@@ -44,7 +44,7 @@ def measure() -> Report:
         claims=(
             Claim(f"memory added by {LARGE_MB} MB over {SMALL_MB} MB", growth, 8, " MiB"),
             Claim(
-                "rate of the transfer itself",
+                "rate, sent and read back",
                 (LARGE_MB - SMALL_MB) / seconds,
                 100,
                 " MB/s",
