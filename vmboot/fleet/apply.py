@@ -181,7 +181,7 @@ class _Apply:
             rest="" if off or not plan.later else _LATER,
         )
 
-    # -- doing it -----------------------------------------------------------------------------------
+    # -- doing it ----------------------------------------------------------------------------------
 
     def _begin(self, left: Sequence[Run]) -> Journal:
         return begin(

@@ -107,7 +107,7 @@ def _dataclass_decoder(kind: type) -> Callable[[Any], Any]:
         missing = [name for name in required if name not in data]
         if missing:
             raise KeyError(f"{kind.__name__} without {', '.join(missing)}")
-        given = [name for name in hints if name in data]
+        given = [name for name in _field_names(kind) if name in data]
         return kind(**{name: _decoder(hints[name])(data[name]) for name in given})
 
     return build
