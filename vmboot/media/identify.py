@@ -18,7 +18,7 @@ from vmboot.media import pe
 from vmboot.model import Firmware
 
 MAX_UNPACKED = 8 * 1024 * 1024
-PACKED_WITHIN = 8192  # the packed program starts within the first sectors
+PACKED_WITHIN = 8192  # of the protected-mode part
 _LEAST_UNPACKED = 64 * 1024
 _SAMPLE = 4096
 _MAX_TRIES = 8
@@ -102,9 +102,12 @@ def _identify_lkrn(data: bytes) -> Identity | None:
 def unpack_zbin(data: bytes) -> bytes:
     """The program packed inside a BIOS build of iPXE, or ``b""``; at most ``MAX_UNPACKED``."""
     tries = 0
-    for at, byte in enumerate(data[:PACKED_WITHIN]):
-        # An LZMA stream starts with a zero byte; a short sample tells nearly all others apart.
-        if byte or len(_unpack(data[at : at + _SAMPLE], _SAMPLE)) < _SAMPLE:
+    start = 512 * (1 + data[0x1F1])  # behind the boot sector and the real-mode code
+    for at in range(start, min(start + PACKED_WITHIN, len(data) - _SAMPLE)):
+        # An LZMA stream starts with one zero byte; a short sample tells nearly all others apart.
+        if data[at] or not data[at + 1]:
+            continue
+        if len(_unpack(data[at : at + _SAMPLE], _SAMPLE)) < _SAMPLE // 2:
             continue
         program = _unpack(data[at:], MAX_UNPACKED)
         tries += 1
