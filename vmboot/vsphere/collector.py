@@ -128,6 +128,7 @@ def _found(item: ET.Element) -> Found:
         name = soap.name_of(part)
         if name == "obj":
             obj = part
-        elif name == "propSet":
+        elif name == "propSet" and len(part) > 1:
+            # govmomi's simulator sends unset references as a name without a value.
             props[part[0].text or ""] = part[1]
     return Found(reference(obj) if obj is not None else Ref("", ""), props)
