@@ -65,6 +65,8 @@ class LiveView:
         with self._lock:
             if event.kind in _ENDED:
                 self._machine_ended(event)
+            elif event.kind == "run.begin":
+                self._update("machines", "machines", total=event.data.get("total"))
             elif event.kind in _LASTING:
                 self._print(event.message, "yellow")
             elif {"bytes", "total"} <= event.data.keys():
@@ -105,7 +107,9 @@ class LiveView:
 
     def _say(self, event: Event) -> None:
         """The latest thing said, on a line that the next one replaces."""
-        self._update("say", event.message, total=None)
+        name = event.subject.rpartition("/")[2]
+        about = f"{name}: " if name and name not in event.message else ""
+        self._update("say", f"{about}{event.message}", total=None)
 
     def _print(self, text: str, style: str = "") -> None:
         self._progress.console.print(Text(printable(text), style=style))

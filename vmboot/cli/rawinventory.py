@@ -161,15 +161,20 @@ def _text(device: ET.Element, name: str) -> str:
     return device.findtext(f"{{*}}{name}") or ""
 
 
+# Of now, not of the configuration: a controller's list of devices in whatever order, and whether
+# a drive or NIC is connected, which follows power and guest.
+_PASSING = frozenset({"device", "connected", "status"})
+
+
 def _flat(value: ET.Element, slots: Mapping[str, str]) -> str:
     """The element as one line: names, types and texts in document order."""
     words = []
     for each in value.iter():
         name = each.tag.rpartition("}")[2]
         text = (each.text or "").strip()
+        if name in _PASSING:
+            continue
         if name in ("key", "controllerKey", "deviceKey"):
             text = slots.get(text, text)
-        if name == "device":  # a controller's list of its devices' keys; their order is nobody's
-            continue
         words.append(f"{name}:{each.get(_XSI) or ''}={text}")
     return " ".join(words)

@@ -99,11 +99,14 @@ class Terminal:
     ) -> None:
         """The result: the document with ``--json``, else the view; only one of the two is made."""
         if self.json:
-            json.dump(document(), self.stdout, indent=2)
-            self.stdout.write("\n")
-            self.stdout.flush()
+            self.deliver_json(document())
         else:
             self.out.print(view())
+
+    def deliver_json(self, document: Mapping[str, Any]) -> None:
+        """One JSON document on stdout."""
+        self.stdout.write(json.dumps(document, indent=2) + "\n")
+        self.stdout.flush()
 
     def show(self, view: Callable[[], RenderableType]) -> None:
         """Something to read before the result; silent with ``--json`` and ``--quiet``."""

@@ -115,9 +115,9 @@ def _deliver(terminal: Terminal, run_id: str, result: RunResult) -> Exit:
 
 
 def exit_of_undo(result: RunResult) -> Exit:
-    """130 interrupted; 3 some restored and some not; 1 none; else 0."""
+    """130 interrupted; 3 some restored and some not; 1 none; else 0. An undo that waits is open."""
     if result.interrupted:
         return Exit.INTERRUPTED
-    if not (result.failed or result.skipped):
+    if not (result.failed or result.skipped or result.pending):
         return Exit.OK
     return Exit.PARTLY if result.done or result.ok else Exit.FAILED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vmboot import api
 from vmboot.cli.demo.stage import Stage
 from vmboot.cli.progress import watching
+from vmboot.cli.text import plural
 from vmboot.errors import MissingToolError, VmbootError
 from vmboot.media.loaders import FirmwareReport, report
 from vmboot.model import Firmware
@@ -36,4 +37,5 @@ def _fetch(stage: Stage) -> str:
             loaders = api.fetch_loaders(sink=sink)
     except VmbootError as error:  # no network is a machine's lack, not a broken promise
         raise MissingToolError(error.message, hint=error.hint) from error
-    return ", ".join(f"{each.name} {each.version}".rstrip() for each in loaders)
+    versions = {each.version for each in loaders if each.kind.startswith("ipxe")}
+    return f"{plural(len(loaders), 'loader')}, iPXE {', '.join(sorted(versions)) or 'none'}"

@@ -19,8 +19,8 @@ _UP = "An embedded vCenter on this machine: 2 clusters, 6 hosts, VMs with real s
 _DOCTOR = "Can this work? Login, privileges, datastores against hosts, boot loaders."
 _PLAN = "What would change, machine by machine. Below, one machine's diff; nothing is changed."
 _APPLY = (
-    "One ISO is uploaded, attached at slot 0:0 everywhere, CD first. Templates make the round trip "
-    "vCenter demands; machines that run are shut down for it (--power off)."
+    "One ISO is uploaded and attached at slot 0:0 everywhere, CD first. Templates make the round "
+    "trip that vCenter demands; machines that must be off for their change are shut down."
 )
 _REHEARSE = (
     "A {} machine boots in QEMU what the vCenter now holds for it; the first boot server is dead."

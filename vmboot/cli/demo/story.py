@@ -17,6 +17,7 @@ from vmboot.cli.text import plural, size
 from vmboot.cli.views.doctor import doctor_view
 from vmboot.cli.views.plan import brief_plan_view
 from vmboot.cli.views.rehearsal import stages_table
+from vmboot.cli.views.result import result_view
 from vmboot.errors import MissingToolError, RefusedError
 from vmboot.model import Firmware
 from vmboot.vsphere.inventory import read_index
@@ -63,9 +64,10 @@ class Story:
 
     def apply(self) -> str:
         result = self._apply()
-        if result.failed or result.pending or result.skipped or not result.done:
-            raise BrokenPromise(f"apply ended with {result.counts}")
         self.run_id = result.run_id
+        if result.failed or result.pending or result.skipped or not result.done:
+            self.stage.terminal.show(lambda: result_view(result))
+            raise BrokenPromise(f"apply ended with {result.counts}")
         changed = {moid for moid, lines in self._dump().items() if lines != self.before.get(moid)}
         expected = {each.moid for each in result.outcomes if each.verdict == "done"}
         if changed != expected:
@@ -111,6 +113,7 @@ class Story:
         with watching(self.stage.terminal, events=False) as sink:
             result = api.undo(self.run_id, self.session, sink=sink)
         if result.failed or result.skipped:
+            self.stage.terminal.show(lambda: result_view(result))
             raise BrokenPromise(f"undo ended with {result.counts}")
         after = self._dump()
         differing = [moid for moid in self.before if after.get(moid) != self.before[moid]]
@@ -125,10 +128,12 @@ class Story:
         with watching(self.stage.terminal, events=False) as sink:
             plan = api.plan(self.fleet, self.session, power="off", sink=sink)
             self.lab.reset_counters()
-            return api.apply(plan, self.fleet, self.session, power="off", sink=sink)
+            return api.apply(
+                plan, self.fleet, self.session, power="off", hard_power_off=True, sink=sink
+            )
 
     def _nothing_written(self, what: str) -> None:
-        writes = self.lab.counters().writes
+        writes = self.lab.counters().total_writes
         if writes:
             raise BrokenPromise(f"{what} wrote: the vCenter counts {plural(writes, 'write')}")
 
