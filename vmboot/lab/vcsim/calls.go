@@ -81,6 +81,9 @@ func (l *lab) admit(c call) *refusal {
 // readsAnonymously is true for property reads of the two objects that a
 // vCenter shows to everyone.
 func (l *lab) readsAnonymously(c call) bool {
+	if c.name == "Fetch" {
+		return c.this.Type == "ServiceInstance" || c.this.Type == "SessionManager"
+	}
 	if c.name == "RetrieveProperties" || c.name == "RetrievePropertiesEx" {
 		var specs []types.PropertyFilterSpec
 		if m, err := simulator.UnmarshalBody(types.TypeFunc(), c.raw); err == nil {

@@ -58,6 +58,16 @@ func noPermission(obj types.ManagedObjectReference, privilege string) types.NoPe
 	}
 }
 
+// stripModern takes away what API 7 does not know.
+func stripModern(fault types.BaseMethodFault) {
+	switch f := fault.(type) {
+	case *types.NoPermission:
+		f.MissingPrivileges = nil
+	case *types.NotAuthenticated:
+		f.MissingPrivileges = nil
+	}
+}
+
 func setCoresPerSocket(hw *types.VirtualHardware, spec *types.VirtualMachineConfigSpec) {
 	if spec.NumCoresPerSocket != nil {
 		hw.NumCoresPerSocket = spec.NumCoresPerSocket

@@ -153,14 +153,14 @@ func (l *lab) inject(w http.ResponseWriter, r *http.Request, c call, f *faultRul
 			_, _ = w.Write(encodeResponse(response))
 			return
 		}
-		writeFault(w, &types.NotSupported{}, "")
+		writeFault(w, c, &types.NotSupported{}, "")
 	default:
 		if f.Kind == "not-authenticated" {
 			l.sessions.drop(c.key)
 		}
 		no := f.refusal(c.this)
 		l.note(no)
-		writeFault(w, no.fault, no.message)
+		writeFault(w, c, no.fault, no.message)
 	}
 }
 

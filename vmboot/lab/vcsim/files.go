@@ -102,7 +102,7 @@ func (l *lab) makeDirectory(c call) (interface{}, *refusal) {
 // fileJob is a task of the file manager.
 func (l *lab) fileJob(c call, description string, run func() *refusal) job {
 	return job{
-		object: l.reg.FileManager(), label: "FileManager", name: c.name,
+		object: l.reg.FileManager(), label: datacenterName, entity: &l.dc, name: c.name,
 		description: "FileManager." + description, user: c.user,
 		run: func(*simulator.Context) (types.AnyType, *refusal) { return nil, run() },
 	}

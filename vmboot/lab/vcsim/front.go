@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -125,10 +126,11 @@ func (l *lab) serveSDK(w http.ResponseWriter, r *http.Request) {
 	}
 	c, ok := peekCall(raw)
 	if !ok {
-		writeFault(w, &types.InvalidRequest{}, "not a SOAP request")
+		writeFault(w, c, &types.InvalidRequest{}, "not a SOAP request")
 		return
 	}
 	l.counters.count(c.name)
+	c.modern = speaksModern(r.Header.Get("SOAPAction"))
 	c.key, c.user = l.identify(r)
 	l.delay.sleep()
 	if injected := l.faults.take(c.name, l.subject(c), immediateKinds); injected != nil {
@@ -164,7 +166,7 @@ func (l *lab) identify(r *http.Request) (key, user string) {
 func (l *lab) answer(w http.ResponseWriter, r *http.Request, c call) {
 	if no := l.admit(c); no != nil {
 		l.note(no)
-		writeFault(w, no.fault, no.message)
+		writeFault(w, c, no.fault, no.message)
 		return
 	}
 	if handler, ok := handlers[c.name]; ok {
@@ -172,7 +174,7 @@ func (l *lab) answer(w http.ResponseWriter, r *http.Request, c call) {
 		switch {
 		case no != nil:
 			l.note(no)
-			writeFault(w, no.fault, no.message)
+			writeFault(w, c, no.fault, no.message)
 			return
 		case response != nil:
 			w.Header().Set("Content-Type", "text/xml; charset=utf-8")
@@ -183,7 +185,19 @@ func (l *lab) answer(w http.ResponseWriter, r *http.Request, c call) {
 	l.pass(w, r, c)
 }
 
-func writeFault(w http.ResponseWriter, fault types.BaseMethodFault, message string) {
+// speaksModern is true for clients of API 8 and later: a vCenter sends older
+// ones no element that they do not know.
+func speaksModern(action string) bool {
+	version := strings.Trim(action, `"`)
+	version = version[strings.LastIndex(version, "/")+1:]
+	major, err := strconv.Atoi(strings.SplitN(version, ".", 2)[0])
+	return err == nil && major >= 8
+}
+
+func writeFault(w http.ResponseWriter, c call, fault types.BaseMethodFault, message string) {
+	if !c.modern {
+		stripModern(fault)
+	}
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	w.WriteHeader(http.StatusInternalServerError)
 	_, _ = w.Write(encodeFault(fault, message))

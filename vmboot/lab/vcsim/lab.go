@@ -34,10 +34,10 @@ type lab struct {
 	task       pause // that every task takes longer
 
 	mu      sync.Mutex
-	busy    map[types.ManagedObjectReference]bool      // a reconfigure or power task runs
-	private map[types.ManagedObjectReference]vmPrivate // what no property shows
-	pending map[types.ManagedObjectReference]*question // unanswered questions
-	open    map[types.ManagedObjectReference]openFiles // files that running VMs use
+	busy    map[types.ManagedObjectReference]types.ManagedObjectReference // running exclusive tasks
+	private map[types.ManagedObjectReference]vmPrivate                    // what no property shows
+	pending map[types.ManagedObjectReference]*question                    // unanswered questions
+	open    map[types.ManagedObjectReference]openFiles                    // files that running VMs use
 	tasks   int
 	places  map[string]datastorePlace // datastores by name
 
@@ -66,7 +66,7 @@ func newLab(o options, stop func()) (*lab, error) {
 		options: o,
 		stop:    stop,
 		home:    home,
-		busy:    map[types.ManagedObjectReference]bool{},
+		busy:    map[types.ManagedObjectReference]types.ManagedObjectReference{},
 		private: map[types.ManagedObjectReference]vmPrivate{},
 		pending: map[types.ManagedObjectReference]*question{},
 		open:    map[types.ManagedObjectReference]openFiles{},
@@ -85,9 +85,16 @@ func newLab(o options, stop func()) (*lab, error) {
 	return l, nil
 }
 
+// vcenterVersion is what the lab says it is; the simulator's own 6.5 is older
+// than what it answers.
+const vcenterVersion = "8.0.3"
+
 // emptyModel is a vCenter without a datacenter: the inventory is ours.
 func emptyModel() *simulator.Model {
 	m := simulator.VPX()
+	about := &m.ServiceContent.About
+	about.Version, about.ApiVersion = vcenterVersion, vcenterVersion+".0"
+	about.FullName = "VMware vCenter Server " + vcenterVersion + " (vmboot lab, govmomi simulator)"
 	m.Datacenter, m.Cluster, m.ClusterHost, m.Host, m.Machine = 0, 0, 0, 0, 0
 	m.Datastore, m.Portgroup, m.Pool, m.Pod, m.App, m.Folder = 0, 0, 0, 0, 0, 0
 	return m

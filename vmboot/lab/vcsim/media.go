@@ -27,6 +27,9 @@ func (d *draft) checkMedia(i int, cd, old *types.VirtualCdrom) *refusal {
 	if cd.Connectable != nil {
 		connect = *cd.Connectable
 	}
+	if old != nil && old.Connectable != nil {
+		keepFields(&connect, old.Connectable, "Status", "MigrateConnect")
+	}
 	connect.Connected = connect.Connected && d.on
 	cd.Connectable = &connect
 	iso, ok := cd.Backing.(*types.VirtualCdromIsoBackingInfo)

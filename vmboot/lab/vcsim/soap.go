@@ -13,11 +13,12 @@ import (
 
 // call is one API call.
 type call struct {
-	name string
-	this types.ManagedObjectReference
-	raw  []byte
-	user string // empty without a session
-	key  string // the session's
+	name   string
+	this   types.ManagedObjectReference
+	raw    []byte
+	user   string // empty without a session
+	key    string // the session's
+	modern bool   // the client knows API 8
 }
 
 // peekCall reads method name and target from a request, and stops there.

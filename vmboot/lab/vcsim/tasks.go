@@ -10,9 +10,10 @@ import (
 
 // job is the work of one task.
 type job struct {
-	object      mo.Reference // what the task works on
-	label       string       // its name
-	name        string       // as in TaskInfo.name, which is also the API method
+	object      mo.Reference                  // what the task works on
+	label       string                        // its name
+	entity      *types.ManagedObjectReference // what TaskInfo shows, when not object
+	name        string                        // as in TaskInfo.name, which is also the API method
 	description string
 	user        string
 	exclusive   bool // one at a time per entity
@@ -26,18 +27,24 @@ type job struct {
 // and not the simulator's, so that a slow one leaves its entity readable.
 func (l *lab) start(j job) (types.ManagedObjectReference, *refusal) {
 	ref := j.object.Reference()
-	if j.exclusive && !l.claim(ref) {
-		return ref, refuse("busy", &types.TaskInProgress{Task: ref},
-			"Another task is already in progress for %s.", j.label)
+	self := l.nextTask()
+	if j.exclusive {
+		if no := l.claim(ref, self, j.label); no != nil {
+			return ref, no
+		}
+	}
+	shown := ref
+	if j.entity != nil {
+		shown = *j.entity
 	}
 	task := &simulator.Task{}
 	task.Info = types.TaskInfo{
 		Name: j.name, DescriptionId: j.description,
-		Entity: &ref, EntityName: j.label,
+		Entity: &shown, EntityName: j.label,
 		Reason:    &types.TaskReasonUser{UserName: j.user},
 		QueueTime: time.Now(), State: types.TaskInfoStateQueued,
 	}
-	task.Self = l.nextTask()
+	task.Self = self
 	task.Info.Key, task.Info.Task = task.Self.Value, task.Self
 	l.locked(j.object, func(*simulator.Context) { l.reg.Put(task) })
 	fault := l.faults.take(j.name, j.label, taskKinds)
@@ -45,15 +52,16 @@ func (l *lab) start(j job) (types.ManagedObjectReference, *refusal) {
 	return task.Self, nil
 }
 
-// claim marks an entity as busy; false when it is already.
-func (l *lab) claim(ref types.ManagedObjectReference) bool {
+// claim marks an entity as busy with a task; refused when it is already.
+func (l *lab) claim(ref, task types.ManagedObjectReference, label string) *refusal {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.busy[ref] {
-		return false
+	if running, busy := l.busy[ref]; busy {
+		return refuse("busy", &types.TaskInProgress{Task: running},
+			"Another task is already in progress for %s.", label)
 	}
-	l.busy[ref] = true
-	return true
+	l.busy[ref] = task
+	return nil
 }
 
 func (l *lab) release(ref types.ManagedObjectReference) {

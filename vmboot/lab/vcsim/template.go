@@ -11,8 +11,8 @@ func (l *lab) markAsTemplate(c call) (res interface{}, no *refusal) {
 	if no != nil {
 		return nil, no
 	}
-	if !l.claim(vm.Self) {
-		return nil, refuse("busy", &types.TaskInProgress{Task: vm.Self}, "A task is in progress for %s.", vm.Name)
+	if no := l.claim(vm.Self, l.nextTask(), vm.Name); no != nil {
+		return nil, no
 	}
 	defer l.release(vm.Self)
 	l.locked(vm, func(ctx *simulator.Context) { no = l.toTemplate(ctx, vm) })
@@ -46,8 +46,8 @@ func (l *lab) markAsVM(c call) (res interface{}, no *refusal) {
 	if no := l.allowed(req.Pool, "Resource.AssignVMToPool"); no != nil {
 		return nil, no
 	}
-	if !l.claim(vm.Self) {
-		return nil, refuse("busy", &types.TaskInProgress{Task: vm.Self}, "A task is in progress for %s.", vm.Name)
+	if no := l.claim(vm.Self, l.nextTask(), vm.Name); no != nil {
+		return nil, no
 	}
 	defer l.release(vm.Self)
 	l.locked(vm, func(ctx *simulator.Context) { no = l.toVM(ctx, vm, &req) })
