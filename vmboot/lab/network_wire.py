@@ -76,11 +76,11 @@ class WireWatch:
 
     def feed(self, at: float, frame: bytes) -> list[WireEvent]:
         """What ``frame``, seen at ``at`` seconds, tells that was not known before."""
-        if frame[6:12] == self._machine and vlan_of(frame) != self._vlan:
-            return self._wrong_tag(at, frame)
         packet = parse(frame)
         if packet is None:
             return []
+        if frame[6:12] == self._machine and vlan_of(frame) != self._vlan:
+            return self._wrong_tag(at, frame)
         events = self._asking(at, packet)
         if isinstance(packet, Arp):
             return events

@@ -88,11 +88,12 @@ class RunningMachine:
 
 @contextmanager
 def power_on(
-    machine: RehearsalMachine, *, network: IsolatedNetwork, folder: Path
+    machine: RehearsalMachine, *, network: IsolatedNetwork, folder: Path, tagged: bool = False
 ) -> Iterator[RunningMachine]:
     """Start ``machine`` in ``network``; it is off when the context ends.
 
     :param folder: gets serial.log, firmware.log (SeaBIOS's own messages), qemu.log, screen.png
+    :param tagged: the machine's frames carry a VLAN tag
     :raises MissingToolError: QEMU or the firmware is not installed
     """
     qemu = find_qemu()
@@ -108,7 +109,7 @@ def power_on(
             control=Path(work) / "control",
         )
         files.serial.unlink(missing_ok=True)
-        command = qemu_command(machine, qemu=qemu, files=files, netdev=NETDEV)
+        command = qemu_command(machine, qemu=qemu, files=files, netdev=NETDEV, tagged=tagged)
         program = network.spawn(command.arguments, log=folder / QEMU_LOG)
         running = RunningMachine(
             program, command.differences, folder, files.control, _Tail(files.serial)

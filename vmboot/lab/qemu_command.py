@@ -38,7 +38,7 @@ class QemuCommand:
 
 
 def qemu_command(
-    machine: RehearsalMachine, *, qemu: Path, files: QemuFiles, netdev: str
+    machine: RehearsalMachine, *, qemu: Path, files: QemuFiles, netdev: str, tagged: bool = False
 ) -> QemuCommand:
     """How to start ``machine``.
 
@@ -46,6 +46,7 @@ def qemu_command(
     machine copies its screen to the serial port; UEFI firmware does so by itself.
 
     :param netdev: value of ``-netdev`` for a network of id ``net0``
+    :param tagged: the machine's frames carry a VLAN tag
     """
     board, differences = _board(machine)
     arguments = [str(qemu), "-no-user-config", "-nodefaults", "-display", "none", "-vga", "std"]
@@ -61,9 +62,15 @@ def qemu_command(
     arguments += _cdrom(machine, board)
     for number, disk in enumerate(machine.disks):
         arguments += _disk(disk, number, _index(machine, "disk") if number == 0 else None)
-    nic, unknown = _nic(machine)
-    arguments += ["-netdev", netdev, *nic]
-    return QemuCommand(tuple(arguments), tuple(differences + unknown))
+    driver, other = _nic_driver(machine.nic_type.lower(), tagged=tagged)
+    arguments += ["-netdev", netdev]
+    arguments += _device(
+        driver=driver,
+        netdev="net0",
+        mac=machine.mac.lower(),
+        bootindex=_index(machine, "ethernet"),
+    )
+    return QemuCommand(tuple(arguments), tuple(differences + other))
 
 
 def flash_copy(files: FirmwareFiles, folder: Path) -> tuple[Path | None, Path | None]:
@@ -147,13 +154,11 @@ def _disk(disk: RehearsalDisk, number: int, bootindex: int | None) -> list[str]:
     return arguments + _device(driver="scsi-hd", bus=f"{bus}.0", drive=node, bootindex=bootindex)
 
 
-def _nic(machine: RehearsalMachine) -> tuple[list[str], list[str]]:
-    driver = _NICS.get(machine.nic_type.lower())
-    said = [] if driver else [f"QEMU has no {machine.nic_type} NIC; an E1000 stands in for it"]
-    device = _device(
-        driver=driver or _FALLBACK_NIC,
-        netdev="net0",
-        mac=machine.mac.lower(),
-        bootindex=_index(machine, "ethernet"),
-    )
-    return device, said
+def _nic_driver(kind: str, *, tagged: bool) -> tuple[str, list[str]]:
+    """QEMU's driver for vSphere's ``kind`` of NIC, and what is different about it."""
+    if tagged and kind == "vmxnet3":
+        # It drops tagged frames unless the driver registers the VLAN, which iPXE's does not.
+        return "e1000e", ["the NIC is an E1000E here: QEMU's VMXNET3 passes no VLAN to iPXE"]
+    if kind in _NICS:
+        return _NICS[kind], []
+    return _FALLBACK_NIC, [f"the NIC is an E1000 here: QEMU has no {kind}"]

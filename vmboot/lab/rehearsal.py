@@ -76,7 +76,7 @@ def rehearse(
         isolated_network(
             plan, machine=machine.mac_bytes, root=root, pcap=out / CAPTURE
         ) as isolated,
-        power_on(machine, network=isolated, folder=out) as running,
+        power_on(machine, network=isolated, folder=out, tagged=plan.vlan is not None) as running,
     ):
         watch = _Watch(case, isolated, running, sink)
         watch.run(Deadline.after(seconds))
@@ -134,7 +134,7 @@ class _Watch:
         self._sink = sink
         self._serial = SerialWatch()
         self._power_on: float | None = None
-        self._told: set[tuple[str, float]] = set()
+        self._told: set[tuple[str, float, str]] = set()
 
     def run(self, deadline: Deadline) -> None:
         """Watch until nothing more is to be expected or ``deadline`` has passed."""
@@ -171,8 +171,9 @@ class _Watch:
         """Emit stages not told yet. The last one may still change its text, so it waits."""
         known = stages(self._case, self.seen)
         for stage in known if final else known[:-1]:
-            if (stage.name, stage.seconds) not in self._told:
-                self._told.add((stage.name, stage.seconds))
+            key = (stage.name, stage.seconds, stage.server or stage.text)
+            if key not in self._told:
+                self._told.add(key)
                 self._sink(_stage_event(self._case.machine, stage))
 
 

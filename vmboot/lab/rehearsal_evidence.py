@@ -5,13 +5,16 @@ All times are seconds from power on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from vmboot.lab.network_wire import WireEvent
 from vmboot.lab.rehearsal_serial import SerialFact
 
 _KEPT = 2000
+_CD = re.compile(r"DVD|CD-?ROM")
 _NO_ANSWER_ENDS = ("script.silent", "script.pause", "script.returned")
 
 
@@ -20,6 +23,7 @@ class Question:
     """One boot server asked once.
 
     :param ended: when the next server was asked, or the machine gave up, or the evidence ends
+    :param open: the evidence ends before the machine gave up
     """
 
     at: float
@@ -27,6 +31,7 @@ class Question:
     server: str
     answered: float | None = None
     refused: str = ""
+    open: bool = False
 
 
 @dataclass
@@ -60,6 +65,11 @@ class Evidence:
     def count(self, kind: str) -> int:
         """How often the console said ``kind``."""
         return sum(fact.kind == kind for fact in self.serial)
+
+    @property
+    def cd_failed(self) -> bool:
+        """The firmware tried the CD and found nothing to start."""
+        return any(f.kind == "boot.failed" and _CD.search(f.detail) for f in self.serial)
 
     @property
     def loader(self) -> SerialFact | None:
@@ -100,6 +110,7 @@ class Evidence:
         given_up = [
             fact.at for fact in self.serial if fact.kind in _NO_ANSWER_ENDS and fact.at > asked.at
         ]
+        last = asked is next(e for e in reversed(events) if e.kind == "server.asked")
         end = min([end, *given_up])
         mine = [
             event
@@ -108,7 +119,8 @@ class Evidence:
         ]
         answered = next((e.at for e in mine if e.kind != "server.asked"), None)
         refused = next((e.detail for e in mine if e.kind == "server.refused"), "")
-        return Question(asked.at, end, asked.server, answered, refused)
+        is_open = last and not given_up
+        return Question(asked.at, end, asked.server, answered, refused, is_open)
 
     def download(self, file: str) -> WireEvent | None:
         """The complete download of ``file``, acknowledged if possible, if there was one."""
@@ -123,6 +135,4 @@ class Evidence:
 
 def same_file(asked: str, wanted: str) -> bool:
     """Loaders add or drop the leading slash and percent-encode in URLs."""
-    from urllib.parse import unquote
-
     return unquote(asked).lstrip("/") == wanted.lstrip("/")

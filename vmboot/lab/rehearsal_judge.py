@@ -31,13 +31,15 @@ def finished(case: Case, seen: Evidence, now: float) -> bool:
     """Is there nothing more to wait for? ``now`` is seconds from power on."""
     if seen.exited is not None or seen.fact("marker", "boot.nothing", "script.foreign"):
         return True
+    if seen.fact("script.returned"):
+        return True
     download = seen.download(case.file)
     if download and not case.marked:
         return now - download.at >= _SETTLE
-    if seen.fact("script.returned"):
-        return True
     if seen.fact("boot.refused") and case.machine.secure_boot:
         return True
+    if seen.cd_failed and not any(disk.image for disk in case.machine.disks):
+        return True  # the lab has no PXE server: nothing else can boot
     return _rounds(seen) >= _ROUNDS
 
 
@@ -72,7 +74,7 @@ def _before_network(seen: Evidence) -> list[Stage]:
         elif fact.kind == "boot.refused":
             found.append(Stage(fact.at, "refused", f"the firmware refuses it: {fact.detail}"))
         elif fact.kind == "boot.failed":
-            found.append(Stage(fact.at, "device", f"that failed: {fact.detail}"))
+            found.append(Stage(fact.at, "device", f"no boot from there: {fact.detail}"))
     if seen.loader:
         found.append(Stage(seen.loader.at, "loader", f"the loader runs ({seen.loader.detail})"))
     return found
@@ -94,6 +96,8 @@ def _question_text(question: Question) -> str:
         return f"{question.server} refuses: {question.refused}"
     if question.answered is not None:
         return f"{question.server} answers"
+    if question.open:
+        return f"{question.server} is asked"
     return f"{question.server} is dead: no answer in {question.ended - question.at:.1f} s"
 
 
@@ -162,7 +166,7 @@ _DEVICES = {"boot.cdrom": "the CD", "boot.disk": "a disk", "boot.ethernet": "the
 def _success(case: Case, seen: Evidence, at: float) -> str:
     download = seen.download(case.file)
     source = f" from {download.server}" if download else ""
-    dead = [q for q in seen.questions() if q.answered is None]
+    dead = [q for q in seen.questions() if q.answered is None and not q.open]
     cost = "".join(f"; {q.server} was dead and cost {q.ended - q.at:.1f} s" for q in dead)
     return f"the bootstrap {case.file}{source} started {at:.1f} s after power on{cost}"
 
@@ -230,16 +234,23 @@ def _no_network(case: Case, seen: Evidence, seconds: float) -> str:
     if wrong and case.plan.vlan is not None:
         return f"the loader sent frames {wrong.detail}, but the network is VLAN {case.plan.vlan}"
     if case.plan.lease is None:
-        outside = [s.label for s in case.plan.servers if s.address not in case.plan.subnet]
-        if outside and case.plan.gateway is None:
-            return (
-                f"the loader cannot reach {', '.join(outside)}: outside its subnet"
-                f" {case.plan.subnet}, and it has no gateway"
-            )
-        return f"the loader ran but asked no boot server{_loader_error(seen, seconds)}"
+        return _no_static_question(case.plan, seen, seconds)
+    offer = seen.event("dhcp.offer")
+    if offer:
+        return f"DHCP offered {offer.detail}, but the loader did not take it"
     if seen.event("dhcp.discover"):
         return "the loader asked DHCP for an address and got none"
     return f"the loader ran but never used the network{_loader_error(seen, seconds)}"
+
+
+def _no_static_question(plan: LabPlan, seen: Evidence, seconds: float) -> str:
+    outside = [server.label for server in plan.servers if server.address not in plan.subnet]
+    if outside and plan.gateway is None:
+        return (
+            f"the loader cannot reach {', '.join(outside)}: outside its subnet {plan.subnet},"
+            " and it has no gateway"
+        )
+    return f"the loader ran but asked no boot server{_loader_error(seen, seconds)}"
 
 
 def _loader_error(seen: Evidence, seconds: float) -> str:
@@ -260,8 +271,7 @@ def _no_loader(case: Case, seen: Evidence, seconds: float) -> str:
         return never + "the CD drive is empty; attach the boot ISO"
     if not machine.start_connected:
         return never + "the CD holds an ISO but is not connected at power on"
-    tried = [fact.kind for fact in seen.serial if fact.kind in _DEVICES]
-    if "boot.cdrom" in tried or any("DVD" in f.detail for f in seen.serial):
+    if seen.cd_failed or seen.fact("boot.cdrom"):
         return (
             f"{never}the firmware tried the CD and found nothing on it that a"
             f" {machine.firmware.value} machine can start"

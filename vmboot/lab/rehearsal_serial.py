@@ -14,7 +14,7 @@ from vmboot.lab.markers import MARKER
 _ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|[\x00\x07\x0e\x0f\r]")
 _LINE_LIMIT = 4096
 
-# kind, pattern; group 1, if any, becomes the detail. The first pattern that matches a line wins.
+# kind, pattern; its groups, joined, become the detail. The first pattern that matches a line wins.
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (
@@ -27,9 +27,10 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("script.returned", r"vmboot: (.* did not start, or came back)"),
         ("script.foreign", r"vmboot: (these media carry no bootstrap.*)"),
         ("firmware", r"SeaBIOS \(version ([^)]*)\)"),
-        ("boot.refused", r"BdsDxe: failed to \w+ \S+ .*: ((?:Access Denied|Security Violation))"),
-        ("boot.refused", r"((?:bad shim signature|Verification failed: \(0x1A\) Security.*))"),
-        ("boot.failed", r"(?:Boot failed: |BdsDxe: failed to \w+ \S+ )(.*)"),
+        ("boot.refused", r"BdsDxe: failed to \w+ \S+ .*: (Access Denied|Security Violation)"),
+        ("boot.refused", r"(bad shim signature|Verification failed: \(0x1A\) Security.*)"),
+        ("boot.failed", r"Boot failed: (.*)"),
+        ("boot.failed", r"BdsDxe: failed to \w+ \S+ \"([^\"]*?) *\".*: (.*)"),
         ("boot.cdrom", r"Booting from DVD/CD|BdsDxe: starting \S+ \"[^\"]*(?:DVD|CD-?ROM|CDROM)"),
         (
             "boot.disk",
@@ -41,7 +42,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"(No bootable device|BdsDxe: No bootable option.*|UEFI Interactive Shell)",
         ),
         ("loader", r"(ISOLINUX [\d.]+|iPXE initialising|GNU GRUB.*|Welcome to GRUB|UEFI SHIM)"),
-        ("loader.error", r"(.*\S) \(https?://ipxe\.org/([0-9a-f]{8})\)"),
+        ("loader.error", r"(.*\S) \(https?://ipxe\.org/[0-9a-f]{8}\)"),
     )
 )
 
@@ -86,5 +87,5 @@ def _fact(at: float, line: str) -> SerialFact | None:
     for kind, pattern in _PATTERNS:
         found = pattern.search(line)
         if found:
-            return SerialFact(at, kind, found[1] if pattern.groups else line)
+            return SerialFact(at, kind, ": ".join(found.groups()) if pattern.groups else line)
     return None
