@@ -148,7 +148,7 @@ def _obstacle(
         )
     if ds.free < size and ds.moid not in prefer:
         return _Obstacle(
-            f"datastore {ds.name} has {_mib(ds.free)} MiB free, the ISO needs {_mib(size)}",
+            f"datastore {ds.name} has {_mib(ds.free)} MiB free, the ISO needs {_mib(size)} MiB",
             "free space there, or choose another datastore",
         )
     return None

@@ -1,0 +1,74 @@
+"""Nothing is lost on the way to JSON and back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+
+from tests.unit.vsphere.builders import EMPTY, IDE0, NEVER, OTHER, OURS, cd, machine
+from tests.unit.vsphere.strategies import machines
+from vmboot.errors import InputError
+from vmboot.vsphere.changes import (
+    AddCdrom,
+    AddController,
+    Change,
+    MoveDevice,
+    RemoveDevice,
+    SetBootOrder,
+    SetCdrom,
+)
+from vmboot.vsphere.machine import BootEntry, Bus, Connection, Machine
+from vmboot.vsphere.machine_json import (
+    change_from_json,
+    change_to_json,
+    machine_from_json,
+    machine_to_json,
+)
+
+
+@given(machines())
+def test_a_machine_comes_back_as_it_was(found: Machine):
+    assert machine_from_json(json.loads(json.dumps(machine_to_json(found)))) == found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        AddController(-1, Bus.SATA, 0, "VirtualAHCIController"),
+        AddCdrom(-2, -1, 0, OURS, Connection(start_connected=True)),
+        SetCdrom(3000, "CD", 200, 0, OTHER, NEVER, EMPTY, Connection(connected=True)),
+        MoveDevice(2000, "Hard disk 1", 200, 0, 201, 1),
+        RemoveDevice(3000, "CD"),
+        SetBootOrder((), (BootEntry("cdrom"), BootEntry("disk", 2000))),
+    ],
+    ids=lambda change: type(change).__name__,
+)
+def test_a_change_comes_back_as_it_was(change: Change):
+    assert change_from_json(json.loads(json.dumps(change_to_json(change)))) == change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.pop("hardware"),
+        lambda data: data.update(power="half"),
+        lambda data: data.update(colour="red"),
+        lambda data: data["hardware"]["devices"][0].update(kind="toaster"),
+        lambda data: data.update(boot_order=3),
+    ],
+    ids=["no hardware", "bad power", "unknown field", "bad device", "bad order"],
+)
+def test_what_is_no_machine_is_refused(damage):
+    data = json.loads(json.dumps(machine_to_json(machine(cd(IDE0)))))
+    damage(data)
+
+    with pytest.raises(InputError, match="not a machine"):
+        machine_from_json(data)
+
+
+@pytest.mark.parametrize("data", [{}, {"kind": "explode"}, {"kind": "remove-device"}])
+def test_what_is_no_change_is_refused(data):
+    with pytest.raises(InputError, match="not a change"):
+        change_from_json(data)

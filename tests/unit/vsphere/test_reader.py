@@ -1,0 +1,141 @@
+"""Machines out of API replies."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from vmboot.vsphere.machine import (
+    BootEntry,
+    Bus,
+    CdBacking,
+    Connection,
+    Controller,
+    Device,
+    DeviceKind,
+)
+from vmboot.vsphere.reader import boot_order_of, hardware_of
+
+HEAD = '<val xmlns="urn:vim25" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+
+
+def element(text: str) -> ET.Element:
+    return ET.fromstring(f"{HEAD}{text}</val>")
+
+
+def device(kind: str, key: int, text: str = "", label: str = "") -> str:
+    info = f"<deviceInfo><label>{label}</label></deviceInfo>" if label else ""
+    return f'<VirtualDevice xsi:type="{kind}"><key>{key}</key>{info}{text}</VirtualDevice>'
+
+
+AT = "<controllerKey>{}</controllerKey><unitNumber>{}</unitNumber>"
+LINK = (
+    "<connectable><startConnected>true</startConnected><allowGuestControl>true</allowGuestControl>"
+    "<connected>false</connected></connectable>"
+)
+
+
+def test_controllers_of_all_kinds():
+    kinds = {
+        "VirtualIDEController": Bus.IDE,
+        "VirtualAHCIController": Bus.SATA,
+        "ParaVirtualSCSIController": Bus.SCSI,
+        "VirtualLsiLogicSASController": Bus.SCSI,
+        "VirtualNVMEController": Bus.NVME,
+    }
+    text = "".join(device(kind, n, f"<busNumber>{n}</busNumber>") for n, kind in enumerate(kinds))
+
+    assert hardware_of(element(text)).controllers == tuple(
+        Controller(n, bus, n, kind) for n, (kind, bus) in enumerate(kinds.items())
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "inner", "backing"),
+    [
+        (
+            "VirtualCdromIsoBackingInfo",
+            '<fileName>[ds] a.iso</fileName><datastore type="Datastore">datastore-1</datastore>',
+            CdBacking("iso", path="[ds] a.iso", datastore="datastore-1"),
+        ),
+        (
+            "VirtualCdromAtapiBackingInfo",
+            "<deviceName>cd0</deviceName><useAutoDetect>false</useAutoDetect>",
+            CdBacking("atapi", device="cd0", auto_detect=False),
+        ),
+        (
+            "VirtualCdromRemotePassthroughBackingInfo",
+            "<deviceName></deviceName><exclusive>true</exclusive>",
+            CdBacking("remote-passthrough", exclusive=True),
+        ),
+    ],
+)
+def test_drives_with_what_they_hold(kind: str, inner: str, backing: CdBacking):
+    text = f'<backing xsi:type="{kind}">{inner}</backing>{LINK}{AT.format(200, 0)}'
+    (found,) = hardware_of(element(device("VirtualCdrom", 3000, text, "CD/DVD drive 1"))).devices
+
+    assert found == Device(
+        key=3000,
+        kind=DeviceKind.CDROM,
+        controller=200,
+        unit=0,
+        label="CD/DVD drive 1",
+        model="VirtualCdrom",
+        backing=backing,
+        connection=Connection(start_connected=True),
+    )
+
+
+def test_disks_with_their_file():
+    file = "<fileName>[ds] a.vmdk</fileName>"
+    backing = f'<backing xsi:type="VirtualDiskFlatVer2BackingInfo">{file}</backing>'
+    (found,) = hardware_of(
+        element(device("VirtualDisk", 2000, backing + AT.format(1000, 3)))
+    ).devices
+
+    assert (found.kind, found.file, found.unit) == (DeviceKind.DISK, "[ds] a.vmdk", 3)
+
+
+@pytest.mark.parametrize("model", ["VirtualVmxnet3", "VirtualE1000e", "VirtualFutureCard"])
+def test_nics_of_any_model(model: str):
+    (found,) = hardware_of(
+        element(device(model, 4000, "<macAddress>00:50:56:AB:CD:EF</macAddress>"))
+    ).devices
+
+    assert (found.kind, found.model, found.mac) == (DeviceKind.NIC, model, "00:50:56:ab:cd:ef")
+
+
+def test_strangers_count_only_where_they_take_a_slot():
+    text = device("VirtualIDEController", 200, "<busNumber>0</busNumber>")
+    text += device("VirtualFuture", 9000, AT.format(200, 0))
+    text += device("VirtualKeyboard", 600, AT.format(300, 0))
+    text += device("VirtualPointingDevice", 700)
+
+    assert [d.key for d in hardware_of(element(text)).devices] == [9000]
+
+
+def test_a_machine_without_devices_has_none():
+    assert hardware_of(None).devices == ()
+
+
+def test_boot_order_with_keys_and_without():
+    kind = '<bootOrder xsi:type="VirtualMachineBootOptionsBootable{}">{}</bootOrder>'
+    text = kind.format("CdromDevice", "")
+    text += kind.format("DiskDevice", "<deviceKey>2000</deviceKey>")
+    text += kind.format("EthernetDevice", "<deviceKey>4000</deviceKey>")
+    text += kind.format("FloppyDevice", "")
+
+    assert boot_order_of(element(f"<bootDelay>5</bootDelay>{text}")) == (
+        BootEntry("cdrom"),
+        BootEntry("disk", 2000),
+        BootEntry("ethernet", 4000),
+        BootEntry("floppy"),
+    )
+
+
+def test_a_cleared_order_is_no_order():
+    bare = '<bootOrder xsi:type="VirtualMachineBootOptionsBootableDevice"/>'
+
+    assert boot_order_of(element(bare)) == ()
+    assert boot_order_of(None) == ()
