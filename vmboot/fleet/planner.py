@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmboot.errors import NotFoundError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.decide import IsoWish, Wanted, plan_machine
 from vmboot.fleet.media import boot_iso, boots_secure, firmwares
@@ -52,12 +53,14 @@ def plan_fleet(
     power: PowerPolicy = "leave",
     loader_dirs: Sequence[str | Path] = (),
     state: Path | None = None,
+    missing: list[NotFoundError] | None = None,
     sink: Sink = ignore,
 ) -> Plan:
     """What an apply of ``fleet`` would do now.
 
     :param limit: patterns that narrow the fleet's selection
     :param power: ``off`` plans as if machines could be shut down where a change needs it
+    :param missing: takes the errors of patterns that match nothing, instead of raising the first
     :raises NotFoundError: a pattern, datacenter or datastore that does not exist
     :raises AmbiguousError: a bare name of several machines
     :raises InputError: the document contradicts itself
@@ -68,7 +71,7 @@ def plan_fleet(
     left, busy = unfinished_or_busy(session.about.uuid, str(fleet.file), state=state)
     templates = were_templates(left)
     index = read_index(session, datacenter=fleet.vcenter.datacenter)
-    wishes = resolve(fleet, index, limit=limit, were_templates=templates)
+    wishes = resolve(fleet, index, limit=limit, were_templates=templates, missing=missing)
     sink(Event("plan.machines", "reading the machines", data={"count": len(wishes)}))
     machines = read_machines(session, [wish.entry.moid for wish in wishes])
     media = _media(fleet, session, wishes, machines, loader_dirs)

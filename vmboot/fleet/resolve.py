@@ -50,17 +50,19 @@ def resolve(
     *,
     limit: Sequence[str] = (),
     were_templates: Collection[str] = (),
+    missing: list[NotFoundError] | None = None,
 ) -> tuple[Wish, ...]:
     """The machines ``fleet`` selects, in the order of the document.
 
     :param limit: only those that one of these patterns matches too
     :param were_templates: managed object ids of VMs that an unfinished run found as templates
+    :param missing: takes the errors of patterns that match nothing, instead of raising the first
     :raises NotFoundError: a pattern matches nothing
     :raises AmbiguousError: a bare name matches several machines
     :raises InputError: two entries want different things of one machine
     """
     chosen: dict[str, Wish] = {}
-    for wish in _wishes(fleet, index, were_templates):
+    for wish in _wishes(fleet, index, were_templates, missing):
         earlier = chosen.setdefault(wish.entry.moid, wish)
         if (earlier.method, earlier.nic) != (wish.method, wish.nic):
             raise _contradiction(earlier, wish)
@@ -68,14 +70,25 @@ def resolve(
     return _limited(wishes, index, limit) if limit else wishes
 
 
-def _wishes(fleet: Fleet, index: Matcher, were_templates: Collection[str]) -> Iterator[Wish]:
+def _wishes(
+    fleet: Fleet,
+    index: Matcher,
+    were_templates: Collection[str],
+    missing: list[NotFoundError] | None,
+) -> Iterator[Wish]:
     sections = (("targets", fleet.targets, 0), ("templates", fleet.templates, len(fleet.targets)))
     for section, entries, offset in sections:
         for number, target in enumerate(entries):
             for position, pattern in enumerate(target.vms):
                 place = fleet.place(section, number, "vms", position)
                 for_templates = section == "templates"
-                found = _found(index, pattern, for_templates, were_templates, place)
+                try:
+                    found = _found(index, pattern, for_templates, were_templates, place)
+                except NotFoundError as error:
+                    if missing is None:
+                        raise
+                    missing.append(error)
+                    continue
                 yield from _as_wishes(
                     found, target, offset + number, for_templates, were_templates, place
                 )

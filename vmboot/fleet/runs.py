@@ -106,12 +106,14 @@ class Run:
     :param intents: by managed object id, in order; a machine changed twice has two
     :param marked: templates whose round trip is over
     :param uploads: ISO uploads that were begun and not seen to end
+    :param shut_down: managed object ids of machines it was about to shut down
     """
 
     started: Started
     intents: Mapping[str, tuple[Intent, ...]]
     marked: frozenset[str] = frozenset()
     uploads: tuple[Uploading, ...] = ()
+    shut_down: frozenset[str] = frozenset()
     settled: Mapping[str, Settled] = field(default_factory=dict)
     ended: Ended | None = None
     closed: Closed | None = None
@@ -191,6 +193,7 @@ def _assemble(records: Iterable[Record]) -> Run:
         intents=_grouped(by_kind[Intent]),
         marked=frozenset(record.moid for record in by_kind[Marked]),
         uploads=tuple(u for u in by_kind[Uploading] if u.path not in sent),
+        shut_down=frozenset(m for record in by_kind[PoweringOff] for m in record.moids),
         settled={record.moid: record for record in by_kind[Settled]},
         ended=_last(by_kind[Ended]),
         closed=_last(by_kind[Closed]),
@@ -285,6 +288,10 @@ class Chain:
     def intents(self, moid: str) -> tuple[Intent, ...]:
         """Everything these runs were about to do to the machine, the oldest first."""
         return tuple(intent for run in self.runs for intent in run.intents.get(moid, ()))
+
+    def shut_down(self, moid: str) -> bool:
+        """True if one of these runs shut it down for its change."""
+        return any(moid in run.shut_down for run in self.runs)
 
     @property
     def moids(self) -> tuple[str, ...]:

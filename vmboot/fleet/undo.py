@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from vmboot.fleet.shield import shielded
 from vmboot.fleet.wayback import MachineUndo, way_back
 from vmboot.vsphere.inventory import Entry, Index
 from vmboot.vsphere.machine import Machine
+from vmboot.vsphere.power import power_on
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
@@ -87,7 +88,13 @@ def plan_undo(
         fleet=first.fleet,
         vcenter=first.vcenter,
         machines=tuple(
-            way_back(chain.before(moid), chain.intents(moid), found.get(moid), force=force)
+            way_back(
+                chain.before(moid),
+                chain.intents(moid),
+                found.get(moid),
+                force=force,
+                was_shut_down=chain.shut_down(moid),
+            )
             for moid in moids
         ),
     )
@@ -174,7 +181,7 @@ class _Undo:
             return self._result("", outcomes)
         with self._begin() as journal:
             executed = self._execute(journal, plan)
-            outcomes += executed.outcomes
+            outcomes += self._powered_on(plan, executed.outcomes)
             result = self._result(journal.run_id, [o for o in outcomes if o is not None])
             if not executed.unread:
                 journal.write(Ended(timestamp(), result.counts, self.stop.is_set(), executed.open))
@@ -207,6 +214,22 @@ class _Undo:
             sink=self.sink,
         )
         return execution.run()
+
+    def _powered_on(
+        self, plan: UndoPlan, outcomes: Sequence[MachineOutcome]
+    ) -> Iterator[MachineOutcome]:
+        """The same outcomes after machines that were shut down for the run are on again."""
+        wanted = {m.before.moid for m in plan.machines if m.power_on}
+        ready = [o.moid for o in outcomes if o.moid in wanted and o.verdict is Done.DONE]
+        ended = power_on(self.session, ready, sink=self.sink) if ready else ()
+        errors = {outcome.subject: outcome.error for outcome in ended}
+        for outcome in outcomes:
+            error = errors.get(outcome.moid)
+            if error is None:
+                yield outcome
+            else:
+                text = f"restored, but it does not power on: {error.message}"
+                yield replace(outcome, verdict=Done.FAILED, error=text, hint=error.hint)
 
     def _close_all(
         self, plan: UndoPlan, by: str, outcomes: Sequence[MachineOutcome | None]

@@ -14,7 +14,7 @@ from vmboot.fleet.codec import encode
 from vmboot.fleet.journal import Intent
 from vmboot.fleet.plan import Problem, Verdict
 from vmboot.fleet.steps import Step
-from vmboot.fleet.words import diff
+from vmboot.fleet.words import DiffLine, diff
 from vmboot.vsphere.changes import Change, SetBootOrder, SetCdrom
 from vmboot.vsphere.devices import defer_boot_order, map_boot_order, plan_restore, same_boot
 from vmboot.vsphere.machine import Controller, Device, DeviceKind, Hardware, Machine, Power
@@ -29,6 +29,7 @@ class MachineUndo:
     :param now: changes made at once
     :param later: changes that need it powered off first
     :param to_template: it is a template when all is done
+    :param power_on: it ran before and was shut down for its change
     """
 
     before: Machine
@@ -37,6 +38,7 @@ class MachineUndo:
     now: tuple[Change, ...] = ()
     later: tuple[Change, ...] = ()
     to_template: bool = False
+    power_on: bool = False
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -53,23 +55,46 @@ class MachineUndo:
         """For :class:`~vmboot.fleet.execute.Execution`."""
         return Step(self.machine, self.now, self.to_template)
 
+    @property
+    def diff(self) -> tuple[DiffLine, ...]:
+        """Everything that changes, in words."""
+        power = (DiffLine("power", "off", "on"),) if self.power_on else ()
+        return (*diff(self), *power)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "path": self.machine.path,
             "moid": self.before.moid,
             "verdict": self.verdict.value,
-            "diff": [line.to_json() for line in diff(self)],
+            "diff": [line.to_json() for line in self.diff],
             "problems": encode(self.problems),
         }
 
 
 def way_back(
-    before: Machine, intents: Sequence[Intent], now: Machine | None, *, force: bool = False
+    before: Machine,
+    intents: Sequence[Intent],
+    now: Machine | None,
+    *,
+    force: bool = False,
+    was_shut_down: bool = False,
 ) -> MachineUndo:
     """How ``now`` gets back to ``before``.
 
     :param intents: everything vmboot was about to do to it since, the oldest first
+    :param was_shut_down: it ran, and was shut down for its change
     """
+    undo = _way_back(before, intents, now, force)
+    if undo.verdict not in (Verdict.OK, Verdict.CHANGE) or not was_shut_down:
+        return undo
+    if undo.machine.power is not Power.OFF or undo.to_template:
+        return undo
+    return replace(undo, verdict=Verdict.CHANGE, power_on=True)
+
+
+def _way_back(
+    before: Machine, intents: Sequence[Intent], now: Machine | None, force: bool
+) -> MachineUndo:
     if now is None:
         gone = Problem("it does not exist any more", hint="there is nothing to restore")
         return MachineUndo(before, None, Verdict.REFUSED, problems=(gone,))
