@@ -1,1 +1,71 @@
-"""vmboot: network boot for fleets of VMware VMs."""
+"""vmboot: network boot for fleets of VMware VMs.
+
+The verbs of :mod:`vmboot.api`, loaded by the first use:
+
+>>> import vmboot
+>>> fleet = vmboot.load_fleet("fleet.yml")            # doctest: +SKIP
+>>> with vmboot.connect(fleet) as session:            # doctest: +SKIP
+...     plan = vmboot.plan(fleet, session)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vmboot.api import (
+        apply,
+        build_iso,
+        connect,
+        credentials,
+        doctor,
+        fetch_loaders,
+        find_loaders,
+        inspect,
+        load_fleet,
+        plan,
+        plan_sweep,
+        plan_undo,
+        rehearse,
+        rollout,
+        runs,
+        status,
+        sweep,
+        undo,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "__version__",
+    "apply",
+    "build_iso",
+    "connect",
+    "credentials",
+    "doctor",
+    "fetch_loaders",
+    "find_loaders",
+    "inspect",
+    "load_fleet",
+    "plan",
+    "plan_sweep",
+    "plan_undo",
+    "rehearse",
+    "rollout",
+    "runs",
+    "status",
+    "sweep",
+    "undo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the API on first use: ``import vmboot`` alone stays cheap."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("vmboot.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

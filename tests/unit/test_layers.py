@@ -15,7 +15,8 @@ ALLOWED = {
     "vsphere": BASE | {"vsphere"},
     "lab": BASE | {"lab"},
     "fleet": BASE | {"media", "vsphere", "fleet", ""},  # "" is the package itself, for its path
-    "api": BASE | {"media", "vsphere", "fleet", "lab", "api"},
+    "rehearsals": BASE | {"vsphere", "fleet", "lab"},
+    "api": BASE | {"media", "vsphere", "fleet", "lab", "rehearsals"},
     "cli": BASE | {"media", "vsphere", "fleet", "lab", "api", "cli", ""},
     **dict.fromkeys(BASE, BASE),
     "__main__": {"cli"},

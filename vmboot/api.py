@@ -1,0 +1,374 @@
+"""The verbs of vmboot as functions. The CLI and the Ansible modules are thin over these.
+
+Everything returns values and raises :class:`~vmboot.errors.VmbootError`; nothing prints, prompts or
+exits. Progress goes to ``sink``. Heavy libraries are loaded by the first call that needs them.
+
+>>> fleet = load_fleet("fleet.yml")                                     # doctest: +SKIP
+>>> with connect(fleet) as session:                                     # doctest: +SKIP
+...     result = apply(plan(fleet, session), fleet, session)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmboot.events import Sink, ignore
+
+if TYPE_CHECKING:
+    import threading
+
+    from vmboot.fleet.checkup import Finding
+    from vmboot.fleet.plan import Plan, PowerPolicy
+    from vmboot.fleet.result import RunResult
+    from vmboot.fleet.rollout_result import RolloutResult
+    from vmboot.fleet.runs import RunSummary
+    from vmboot.fleet.spec import Fleet
+    from vmboot.fleet.status import Status
+    from vmboot.fleet.sweep import SweepPlan, SweepResult
+    from vmboot.fleet.undo import UndoPlan
+    from vmboot.fleet.waves import Budget
+    from vmboot.lab.rehearsal_report import RehearsalReport
+    from vmboot.media.find import Loader
+    from vmboot.media.inspection import Inspection
+    from vmboot.media.iso import BootIso
+    from vmboot.model import BootConfig
+    from vmboot.vsphere.credentials import Credentials
+    from vmboot.vsphere.session import Session
+
+__all__ = [
+    "apply",
+    "build_iso",
+    "connect",
+    "credentials",
+    "doctor",
+    "fetch_loaders",
+    "find_loaders",
+    "inspect",
+    "load_fleet",
+    "plan",
+    "plan_sweep",
+    "plan_undo",
+    "rehearse",
+    "rollout",
+    "runs",
+    "status",
+    "sweep",
+    "undo",
+]
+
+
+def load_fleet(path: str | Path) -> Fleet:
+    """Read and check a fleet document.
+
+    :raises InputError: unreadable, or something in it cannot be meant; with file, line and column
+    """
+    from vmboot.fleet.spec import load_fleet as load
+
+    return load(path)
+
+
+def credentials(
+    fleet: Fleet | None = None,
+    *,
+    host: str | None = None,
+    user: str | None = None,
+    thumbprint: str | None = None,
+    ca_file: str | None = None,
+    insecure: bool | None = None,
+    password_from: Callable[[str], str] | None = None,
+) -> Credentials:
+    """How to log in: arguments win over the document, the document over the environment.
+
+    :param host: ``name`` or ``name:port``
+    :param password_from: asked with ``"user@host"`` when the password is nowhere else
+    :raises InputError: host, user or password is nowhere to be found
+    """
+    from vmboot.vsphere.credentials import resolve
+
+    if fleet is not None:
+        vcenter = fleet.vcenter
+        if host is None and vcenter.host:
+            host = f"{vcenter.host}:{vcenter.port}" if vcenter.port != 443 else vcenter.host
+        thumbprint = thumbprint or vcenter.thumbprint
+        ca_file = ca_file or (str(fleet.ca_file) if fleet.ca_file else None)
+    return resolve(
+        host=host,
+        user=user,
+        thumbprint=thumbprint,
+        ca_file=ca_file,
+        insecure=insecure,
+        password_from=password_from,
+    )
+
+
+def connect(
+    fleet: Fleet | None = None,
+    *,
+    host: str | None = None,
+    user: str | None = None,
+    thumbprint: str | None = None,
+    ca_file: str | None = None,
+    insecure: bool | None = None,
+    password_from: Callable[[str], str] | None = None,
+    sink: Sink = ignore,
+) -> Session:
+    """Log in to the vCenter of ``fleet``. The session is a context manager that logs out.
+
+    :raises ConnectError: unreachable, or not the vCenter that was pinned
+    :raises AuthError: the login was refused
+    :raises InputError: host, user or password is nowhere to be found
+    """
+    from vmboot.vsphere.session import connect as open_session
+
+    found = credentials(
+        fleet,
+        host=host,
+        user=user,
+        thumbprint=thumbprint,
+        ca_file=ca_file,
+        insecure=insecure,
+        password_from=password_from,
+    )
+    return open_session(found, sink=sink)
+
+
+def plan(
+    fleet: Fleet,
+    session: Session,
+    *,
+    limit: Sequence[str] = (),
+    power: PowerPolicy = "leave",
+    loader_dirs: Sequence[str | Path] = (),
+    sink: Sink = ignore,
+) -> Plan:
+    """What an apply would do now. See :func:`vmboot.fleet.planner.plan_fleet`."""
+    from vmboot.fleet.planner import plan_fleet
+
+    return plan_fleet(fleet, session, limit=limit, power=power, loader_dirs=loader_dirs, sink=sink)
+
+
+def apply(
+    plan: Plan,
+    fleet: Fleet,
+    session: Session,
+    *,
+    power: PowerPolicy = "leave",
+    hard_power_off: bool = False,
+    window: int = 32,
+    only: Iterable[str] | None = None,
+    max_failures: Budget | str | int | None = None,
+    loader_dirs: Sequence[str | Path] = (),
+    rollout: str = "",
+    wave: str = "",
+    stop: threading.Event | None = None,
+    sink: Sink = ignore,
+) -> RunResult:
+    """Carry out ``plan``. See :func:`vmboot.fleet.apply.apply_plan`."""
+    from vmboot.fleet.apply import apply_plan
+
+    return apply_plan(
+        plan,
+        fleet,
+        session,
+        power=power,
+        hard_power_off=hard_power_off,
+        window=window,
+        only=only,
+        max_failures=max_failures,
+        loader_dirs=loader_dirs,
+        rollout=rollout,
+        wave=wave,
+        stop=stop,
+        sink=sink,
+    )
+
+
+def plan_undo(
+    run_id: str, session: Session, *, limit: Sequence[str] = (), force: bool = False
+) -> UndoPlan:
+    """What an undo would do now. See :func:`vmboot.fleet.undo.plan_undo`."""
+    from vmboot.fleet import undo as fleet_undo
+
+    return fleet_undo.plan_undo(run_id, session, limit=limit, force=force)
+
+
+def undo(
+    run_id: str,
+    session: Session,
+    *,
+    limit: Sequence[str] = (),
+    force: bool = False,
+    stop: threading.Event | None = None,
+    sink: Sink = ignore,
+) -> RunResult:
+    """Take a run back. See :func:`vmboot.fleet.undo.undo_run`."""
+    from vmboot.fleet.undo import undo_run
+
+    return undo_run(run_id, session, limit=limit, force=force, stop=stop, sink=sink)
+
+
+def status(
+    fleet: Fleet,
+    session: Session,
+    *,
+    limit: Sequence[str] = (),
+    loader_dirs: Sequence[str | Path] = (),
+    sink: Sink = ignore,
+) -> Status:
+    """Compare every machine with the document. See :func:`vmboot.fleet.status.read_status`."""
+    from vmboot.fleet.status import read_status
+
+    return read_status(fleet, session, limit=limit, loader_dirs=loader_dirs, sink=sink)
+
+
+def runs() -> tuple[RunSummary, ...]:
+    """All runs on this machine, the newest first."""
+    from vmboot.fleet.runs import list_runs
+
+    return list_runs()
+
+
+def plan_sweep(fleet: Fleet, session: Session, *, everything: bool = False) -> SweepPlan:
+    """Which boot ISOs nothing needs any more. See :func:`vmboot.fleet.sweep.plan_sweep`."""
+    from vmboot.fleet import sweep as fleet_sweep
+
+    return fleet_sweep.plan_sweep(fleet, session, everything=everything)
+
+
+def sweep(
+    fleet: Fleet, session: Session, *, everything: bool = False, sink: Sink = ignore
+) -> SweepResult:
+    """Remove boot ISOs that nothing needs any more. See :func:`vmboot.fleet.sweep.sweep`."""
+    from vmboot.fleet import sweep as fleet_sweep
+
+    return fleet_sweep.sweep(fleet, session, everything=everything, sink=sink)
+
+
+def doctor(
+    fleet: Fleet,
+    session: Session | None,
+    *,
+    probe_servers: bool = True,
+    loader_dirs: Sequence[str | Path] = (),
+    sink: Sink = ignore,
+) -> tuple[Finding, ...]:
+    """Check what an apply needs. See :func:`vmboot.fleet.doctor.check_fleet`."""
+    from vmboot.fleet.doctor import check_fleet
+
+    return check_fleet(
+        fleet, session, probe_servers=probe_servers, loader_dirs=loader_dirs, sink=sink
+    )
+
+
+def rehearse(
+    fleet: Fleet,
+    session: Session,
+    vm: str,
+    *,
+    dead: Sequence[str] | None = None,
+    files: Mapping[str, Path] | None = None,
+    out: Path | None = None,
+    deadline_s: float | None = None,
+    sink: Sink = ignore,
+) -> RehearsalReport:
+    """Boot in QEMU exactly what the vCenter holds for one machine.
+
+    :param vm: name or inventory path
+    :param dead: boot servers, by name or address, that do not answer; ``None``: the first of
+        several
+    :param files: what the boot servers serve, by the name the machine asks for
+    :param out: folder for the evidence; ``None`` makes one in the state directory
+    :raises InputError: ``dead`` names no boot server
+    :raises MissingToolError: QEMU or firmware is not installed
+    """
+    from vmboot.fleet.rehearse import machine_for
+    from vmboot.lab.rehearsal import rehearse as boot
+    from vmboot.rehearsals import dead_servers, rehearsal_folder, rehearsal_machine
+
+    subject = machine_for(fleet, session, vm)
+    folder = out or rehearsal_folder(subject.machine.name)
+    return boot(
+        rehearsal_machine(subject, folder=folder),
+        servers=subject.config.servers,
+        bootstrap=subject.config.bootstrap,
+        network=subject.config.network,
+        dead=None if dead is None else dead_servers(subject.config.servers, dead),
+        files=files,
+        out=folder,
+        deadline_s=deadline_s,
+        sink=sink,
+    )
+
+
+def rollout(
+    fleet: Fleet,
+    *,
+    inventory: str | Path | None = None,
+    limit: Sequence[str] = (),
+    power: PowerPolicy | None = None,
+    check: bool = False,
+    loader_dirs: Sequence[str | Path] = (),
+    sink: Sink = ignore,
+    **login: Any,
+) -> RolloutResult:
+    """Roll out in waves through Ansible. See :func:`vmboot.fleet.rollout.run_rollout`.
+
+    :param login: as for :func:`credentials`
+    """
+    from vmboot.fleet.rollout import run_rollout
+
+    return run_rollout(
+        fleet.file,
+        credentials(fleet, **login),
+        inventory=inventory,
+        limit=limit,
+        power=power,
+        check=check,
+        loader_dirs=loader_dirs,
+        sink=sink,
+    )
+
+
+def build_iso(
+    config: BootConfig | Fleet,
+    *,
+    name: str | None = None,
+    loader_dirs: Sequence[str | Path] = (),
+) -> BootIso:
+    """Build a boot ISO, from a config or from what a fleet asks for. Same input, same bytes.
+
+    :param name: part of the file name; the fleet's, or ``boot``, where ``None``
+    :raises MissingToolError: no loader for a firmware that has a bootstrap
+    """
+    from vmboot.media.iso import build_iso as build
+    from vmboot.media.iso import needs
+    from vmboot.media.loaders import select_loaders
+    from vmboot.model import BootConfig
+
+    if not isinstance(config, BootConfig):
+        name, config = name or config.media.iso.name, config.boot_config()
+    loaders = select_loaders(config.bootstrap, dirs=loader_dirs, needs=needs(config))
+    return build(config, loaders, name=name or "boot")
+
+
+def inspect(target: bytes | str | Path) -> Inspection:
+    """What an ISO image holds and can boot. See :func:`vmboot.media.inspect.inspect`."""
+    from vmboot.media.inspect import inspect as look
+
+    return look(target)
+
+
+def find_loaders(*, dirs: Sequence[str | Path] = ()) -> tuple[Loader, ...]:
+    """Every boot loader on this machine. See :func:`vmboot.media.find.find_loaders`."""
+    from vmboot.media.find import find_loaders as find
+
+    return find(dirs=dirs)
+
+
+def fetch_loaders(*, sink: Sink = ignore) -> tuple[Loader, ...]:
+    """Fetch the distribution's newest iPXE into the cache, without root."""
+    from vmboot.media.fetch import fetch_loaders as fetch
+
+    return fetch(sink=sink)

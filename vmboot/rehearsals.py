@@ -1,0 +1,99 @@
+"""From a machine in the vCenter to one in QEMU: the join of fleet and lab that neither may know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from vmboot.dirs import private_dir, state_dir
+from vmboot.errors import InputError, RefusedError
+from vmboot.lab.rehearsal_machine import BootDevice, RehearsalDisk, RehearsalMachine
+from vmboot.model import BootServer
+from vmboot.vsphere.devices import nics
+from vmboot.vsphere.machine import Bus, Device, DeviceKind, Hardware, Machine
+from vmboot.vsphere.slots import slot_of
+
+if TYPE_CHECKING:
+    from vmboot.fleet.rehearse import Subject
+
+_CONTROLLERS: Mapping[str, str] = {
+    "ParaVirtualSCSIController": "pvscsi",
+    "VirtualLsiLogicController": "lsilogic",
+    "VirtualLsiLogicSASController": "lsilogicsas",
+}
+_BOOT_DEVICES = ("cdrom", "disk", "ethernet")
+
+
+def rehearsal_machine(subject: Subject, *, folder: Path) -> RehearsalMachine:
+    """The machine as the lab boots it.
+
+    :param folder: the ISO's bytes are put there
+    :raises RefusedError: it has no NIC
+    """
+    machine = subject.machine
+    nic = _boot_nic(machine)
+    iso = None
+    if subject.iso is not None:
+        iso = private_dir(folder) / "boot.iso"
+        iso.write_bytes(subject.iso)
+    order = (entry.kind for entry in machine.boot_order if entry.kind in _BOOT_DEVICES)
+    return RehearsalMachine(
+        name=machine.name,
+        firmware=machine.firmware,
+        mac=nic.mac,
+        secure_boot=machine.secure_boot,
+        nic_type=nic.model.removeprefix("Virtual").lower(),
+        boot_order=tuple(cast("BootDevice", kind) for kind in dict.fromkeys(order)),
+        iso=iso,
+        cd_controller=_cd_controller(subject),
+        start_connected=subject.connected,
+        disks=tuple(_disks(machine.hardware)),
+    )
+
+
+def _cd_controller(subject: Subject) -> Literal["ide", "sata"]:
+    return "sata" if subject.slot.bus is Bus.SATA else "ide"
+
+
+def _boot_nic(machine: Machine) -> Device:
+    """The NIC that boots: the first in the boot order, else the first there is."""
+    found = {nic.key: nic for nic in nics(machine)}
+    ordered = [found[e.key] for e in machine.boot_order if e.key in found]
+    candidates = [*ordered, *found.values()]
+    if not candidates:
+        raise RefusedError(
+            f"{machine.path} has no NIC, so it reaches no boot server",
+            hint="add a network adapter",
+        )
+    return candidates[0]
+
+
+def _disks(hardware: Hardware) -> list[RehearsalDisk]:
+    """Blank disks on the controllers of the real ones."""
+    models = {controller.key: controller for controller in hardware.controllers}
+    disks = [d for d in hardware.devices if d.kind is DeviceKind.DISK and slot_of(hardware, d)]
+    placed = (models[disk.controller or 0] for disk in disks)
+    return [RehearsalDisk(_CONTROLLERS.get(c.model, c.bus.value)) for c in placed]
+
+
+def dead_servers(servers: Sequence[BootServer], names: Sequence[str]) -> tuple[BootServer, ...]:
+    """The boot servers with these names or addresses.
+
+    :raises InputError: there is no such boot server on the media
+    """
+    by_name = {server.address: server for server in servers}
+    by_name |= {server.name: server for server in servers if server.name}
+    for name in names:
+        if name not in by_name:
+            known = ", ".join(server.label for server in servers)
+            raise InputError(f"no boot server {name!r} on the media", hint=f"there are: {known}")
+    return tuple(by_name[name] for name in names)
+
+
+def rehearsal_folder(name: str) -> Path:
+    """A folder for the evidence of one rehearsal: ``<state>/rehearsals/<name>-<time>``."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+    return private_dir(state_dir() / "rehearsals" / f"{safe}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
