@@ -59,7 +59,7 @@ def split_address(address: str) -> tuple[str, int | None]:
     :raises InputError: not an IPv4 address or DNS name, or a bad port
     """
     host, colon, port = address.partition(":")
-    if not is_ipv4(host) and not _is_dns_name(host):
+    if not (is_ipv4(host) or _is_dns_name(host)) or ":" in port or "/" in port:
         raise InputError(
             f"{address!r} is not a boot server address",
             hint="give an IPv4 address or a DNS name, with :port if it is not the usual one",
@@ -143,8 +143,8 @@ def _check_network(network: Network) -> None:
             )
         return
     if network.address is None or network.netmask is None:
-        missing = "address" if network.address is None else "netmask"
-        raise InputError(f"a static network needs a {missing}")
+        missing = "an address" if network.address is None else "a netmask"
+        raise InputError(f"a static network needs {missing}")
     _check_static(network.address, network.netmask, network.gateway)
 
 

@@ -43,6 +43,7 @@ def make_manifest(config: BootConfig, loaders: LoaderSet, script: bytes) -> dict
                 "signers": list(loader.signers),
             }
             for part, loader in sorted(loaders.loaders.items())
+            if loader.firmware in config.bootstrap
         },
     }
 

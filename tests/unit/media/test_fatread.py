@@ -1,0 +1,59 @@
+"""Damaged FAT images end in a result or a MediaError, never in anything else."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vmboot.errors import MediaError
+from vmboot.media.fat import build_fat
+from vmboot.media.fatread import is_fat, read_fat
+
+GOOD = build_fat({"EFI/BOOT/BOOTX64.EFI": b"program" * 900, "a long name.cfg": b"x"}, label="T")
+STRUCTURES = 60 * 512  # boot sector, tables, root and first directories of this small image
+
+
+def read_or_refuse(data: bytes) -> None:
+    try:
+        files = read_fat(data)
+    except MediaError:
+        return
+    assert sum(map(len, files.values())) <= len(data)
+
+
+@settings(max_examples=1500, deadline=2000)
+@given(st.lists(st.tuples(st.integers(0, STRUCTURES), st.integers(0, 255)), min_size=1, max_size=8))
+def test_changed_bytes_never_crash_the_reader(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(GOOD)
+    for at, value in changes:
+        data[at % len(data)] = value
+    read_or_refuse(bytes(data))
+
+
+@pytest.mark.parametrize("keep", [0, 1, 511, 512, 4096, 20000])
+def test_cut_images_are_refused(keep: int) -> None:
+    with pytest.raises(MediaError):
+        read_fat(GOOD[:keep])
+
+
+def test_a_chain_that_runs_in_a_circle_is_refused() -> None:
+    data = bytearray(build_fat({"loop": bytes(2000)}, label="T"))
+    data[512 + 3 : 512 + 6] = b"\x02\x20\x00"  # cluster 2 and 3 both lead to cluster 2
+    with pytest.raises(MediaError, match="twice"):
+        read_fat(bytes(data))
+
+
+def test_a_directory_of_long_name_entries_only_is_read_quickly() -> None:
+    data = bytearray(GOOD)
+    root = struct.unpack_from("<H", data, 22)[0] * 2 * 512 + 512
+    for at in range(root, root + 512 * 32, 32):
+        data[at : at + 32] = b"\x01" + b"A" * 10 + b"\x0f" + bytes(20)
+    assert read_fat(bytes(data)) == {}
+
+
+@pytest.mark.parametrize("data", [b"", b"\xeb" * 512, bytes(4096), b"MZ" + bytes(510)])
+def test_other_bytes_are_not_taken_for_fat(data: bytes) -> None:
+    assert not is_fat(data)

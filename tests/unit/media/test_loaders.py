@@ -1,0 +1,130 @@
+"""The right loaders are chosen, and a missing one is explained with its cure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.media.synthetic import PROGRAMS, ipxe_efi, lkrn, signature
+from vmboot.errors import MissingToolError
+from vmboot.media import loaders as module
+from vmboot.media.distro import Distro
+from vmboot.media.loaders import report, select_loaders
+from vmboot.model import Firmware
+
+BIOS, UEFI = Firmware.BIOS, Firmware.UEFI
+FILES = {
+    "isolinux_bin": "isolinux.bin",
+    "ldlinux_c32": "ldlinux.c32",
+    "ipxe_lkrn": "ipxe.lkrn",
+    "ipxe_efi": "ipxe.efi",
+}
+OLD = "1.0.0+git-20190125.36a4c85-5.1"
+
+
+@pytest.fixture
+def debian(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "read_distro", lambda: Distro("debian", frozenset(), "bookworm"))
+
+
+def shelf(folder: Path, **instead: bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, data in {**PROGRAMS, **instead}.items():
+        if data:
+            (folder / FILES[part]).write_bytes(data)
+    return folder
+
+
+def test_both_firmwares_get_all_they_need(bare_machine: Path) -> None:
+    chosen = select_loaders([UEFI, BIOS], dirs=[shelf(bare_machine / "x")])
+    assert {part: getattr(chosen, part) for part in FILES} == PROGRAMS
+    assert sorted(chosen.loaders) == sorted(FILES)
+
+
+def test_only_the_firmwares_asked_for_need_loaders(bare_machine: Path) -> None:
+    folder = shelf(bare_machine / "x", isolinux_bin=b"")
+    chosen = select_loaders([UEFI], dirs=[folder])
+    assert chosen.ipxe_efi
+    assert not chosen.ipxe_lkrn
+
+
+def test_debian_12s_ipxe_is_refused_for_uefi_with_the_cure(
+    bare_machine: Path, debian: None
+) -> None:
+    folder = shelf(bare_machine / "x", ipxe_efi=ipxe_efi(OLD, autoexec=False))
+    with pytest.raises(MissingToolError) as caught:
+        select_loaders([BIOS, UEFI], dirs=[folder])
+    assert caught.value.message == (
+        f"no loader for UEFI media: iPXE for UEFI (ipxe.efi): {folder}/ipxe.efi ({OLD}) "
+        "ignores autoexec.ipxe, so it cannot boot UEFI media"
+    )
+    assert "vmboot loaders fetch" in caught.value.hint
+
+
+def test_debian_12s_ipxe_is_good_enough_for_bios(bare_machine: Path) -> None:
+    folder = shelf(bare_machine / "x", ipxe_lkrn=lkrn(OLD, abilities=()), ipxe_efi=b"")
+    assert select_loaders([BIOS], dirs=[folder]).loaders["ipxe_lkrn"].version == OLD
+
+
+def test_an_unfit_loader_is_passed_over_for_a_later_one(bare_machine: Path) -> None:
+    old = shelf(bare_machine / "a", ipxe_efi=ipxe_efi(OLD, autoexec=False))
+    new = shelf(bare_machine / "b")
+    chosen = select_loaders([UEFI], dirs=[old, new])
+    assert chosen.loaders["ipxe_efi"].path == new / "ipxe.efi"
+
+
+def test_a_full_build_is_preferred_to_snponly(bare_machine: Path) -> None:
+    folder = shelf(bare_machine / "x")
+    snponly = ipxe_efi("9.9.9+git1", abilities=(b"snponly.efi",))
+    (folder / "a-snponly.efi").write_bytes(snponly)
+    assert select_loaders([UEFI], dirs=[folder]).loaders["ipxe_efi"].kind == "ipxe-efi"
+
+
+def test_an_arm_build_is_not_put_on_x86_media(bare_machine: Path) -> None:
+    folder = shelf(bare_machine / "x", ipxe_efi=ipxe_efi(machine=0xAA64))
+    with pytest.raises(MissingToolError, match="only for other processors"):
+        select_loaders([UEFI], dirs=[folder])
+
+
+def test_a_missing_isolinux_is_named(bare_machine: Path) -> None:
+    folder = shelf(bare_machine / "x", isolinux_bin=b"")
+    with pytest.raises(MissingToolError, match=r"BIOS media: isolinux\.bin is not installed"):
+        select_loaders([BIOS], dirs=[folder])
+
+
+def test_secure_boot_needs_a_signed_loader(bare_machine: Path) -> None:
+    with pytest.raises(MissingToolError, match="is not signed"):
+        select_loaders([UEFI], dirs=[shelf(bare_machine / "x")], secure_boot=True)
+    signed = ipxe_efi(certificates=signature("Site Key", "Site CA"))
+    chosen = select_loaders(
+        [UEFI], dirs=[shelf(bare_machine / "y", ipxe_efi=signed)], secure_boot=True
+    )
+    assert chosen.loaders["ipxe_efi"].signers == ("Site Key",)
+
+
+def test_a_vlan_needs_an_ipxe_that_knows_vlans(bare_machine: Path) -> None:
+    folder = shelf(bare_machine / "x", ipxe_lkrn=lkrn(abilities=()))
+    with pytest.raises(MissingToolError, match="has no VLAN support"):
+        select_loaders([BIOS], dirs=[folder], needs={"vlan"})
+
+
+def test_other_distributions_get_their_own_package_names(
+    bare_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "read_distro", lambda: Distro("fedora", frozenset(), ""))
+    with pytest.raises(MissingToolError) as caught:
+        select_loaders([BIOS])
+    assert "dnf install ipxe-bootimgs" in caught.value.hint
+
+
+def test_the_report_says_what_each_firmware_would_use(bare_machine: Path, debian: None) -> None:
+    folder = shelf(bare_machine / "x", ipxe_efi=ipxe_efi(OLD, autoexec=False))
+    bios, uefi = report(dirs=[folder]).firmwares
+    assert (bios.firmware, bios.ready, len(bios.uses)) == (BIOS, True, 3)
+    assert (uefi.firmware, uefi.ready, uefi.uses) == (UEFI, False, ())
+    assert "ignores autoexec.ipxe" in uefi.problem
+    assert "vmboot loaders fetch" in uefi.cure
+    document = report(dirs=[folder]).to_json()
+    assert [each["ready"] for each in document["firmwares"]] == [True, False]
+    assert len(document["loaders"]) == 4
