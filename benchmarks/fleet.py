@@ -147,7 +147,7 @@ def check_done(document: str, vms: int) -> None:
     """
     :raises BenchmarkError: ``vmboot apply --json`` did not change all of ``vms``
     """
-    outcomes = json.loads(document)["outcomes"]
+    outcomes = json.loads(document)["result"]["outcomes"]
     done = sum(machine["verdict"] == "done" for machine in outcomes)
     if done != vms:
         raise BenchmarkError(f"vmboot apply changed {done} of {vms} VMs")

@@ -51,23 +51,23 @@ class Site:
     def fleet_file(self) -> Path:
         """A fleet document that wants the boot ISO on every ordinary VM."""
         path = self.home / "fleet.yml"
-        path.write_text(FLEET.format(host=self.environment["VMBOOT_HOST"]), encoding="utf-8")
+        path.write_text(FLEET, encoding="utf-8")
         return path
 
 
 FLEET = """\
 version: 1
-vcenter: {{host: "{host}", datacenter: DC1}}
+vcenter: {datacenter: DC1}
 boot_servers:
-  - {{name: pvs1, address: 10.0.0.11}}
-  - {{name: pvs2, address: 10.0.0.12}}
+  - {name: pvs1, address: 10.0.0.11}
+  - {name: pvs2, address: 10.0.0.12}
 bootstrap:
-  bios: {{file: ARDBP32.BIN}}
-  uefi: {{file: pvsnbpx64.efi}}
+  bios: {file: ARDBP32.BIN}
+  uefi: {file: pvsnbpx64.efi}
 media:
-  iso: {{datastore: auto, folder: vmboot}}
+  iso: {datastore: auto, folder: vmboot}
 targets:
-  - {{vms: "/DC1/vm/PVS/**/pvs-*", method: iso}}
+  - {vms: "/DC1/vm/PVS/**/pvs-*", method: iso}
 """
 
 
