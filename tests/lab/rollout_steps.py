@@ -22,6 +22,8 @@ bootstrap: {bios: {file: ARDBP32.BIN}}
 targets:
   - {vms: "/DC1/vm/PVS/BIOS/*", method: iso}
   - {vms: "/DC1/vm/PVS/UEFI/*", method: pxe}
+templates:
+  - {vms: ["tpl-win10-bios", "tpl-rhel-bios"], method: iso}
 rollout: {canary: 2, wave: "50%", max_failures: 1}
 """
 
@@ -50,6 +52,11 @@ def runner(lab: Vcenter, fleet: Path) -> Rollout:
         return run_rollout(fleet, credentials(lab), **options), events
 
     return run
+
+
+def planned(events: list[Event]) -> dict[str, int]:
+    """Machines per wave, as they were planned."""
+    return dict(next(event.data["waves"] for event in events if event.kind == "rollout.planned"))
 
 
 def started_waves(events: list[Event]) -> list[str]:

@@ -15,7 +15,11 @@ from typing import Any, Literal
 
 from vmboot.errors import VmbootError
 from vmboot.events import Event, Sink, ignore
-from vmboot.fleet.rollout_environment import ansible_environment, login_environment
+from vmboot.fleet.rollout_environment import (
+    ansible_environment,
+    login_environment,
+    login_options,
+)
 from vmboot.fleet.rollout_place import check_ansible, own_inventory, playbook_file, write_variables
 from vmboot.fleet.rollout_progress import EventFile
 from vmboot.fleet.rollout_result import RolloutResult, RolloutState, WaveResult
@@ -68,6 +72,7 @@ def run_rollout(
     :raises VmbootError: Ansible broke down before any module call ended
     """
     variables = {
+        "vmboot_connection": login_options(credentials),
         "vmboot_fleet": str(Path(fleet_file).absolute()) if fleet_file else None,
         "vmboot_rollout": rollout,
         "vmboot_limit": list(limit) or None,
@@ -116,8 +121,10 @@ def _result(watch: Watch, status: str, *, check: bool, rollout: str) -> RolloutR
     waves = tuple(WaveResult.of(call) for call in calls if call.get("action") in wanted)
     plan = next((result for name, result in watch.results if name == "fleet_info"), {})
     started = {wave.name for wave in waves}
+    refused = tuple(plan.get("refused") or ())
     planned = [wave["name"] for wave in plan.get("waves") or ()]
-    message = watch.errors[-1] if watch.errors else ""
+    error = watch.errors[-1] if watch.errors else None
+    message = error.message if error else ""
     if not plan and not watch.interrupted and not message:
         raise VmbootError(
             f"Ansible ended with {status!r} before it did anything",
@@ -125,20 +132,21 @@ def _result(watch: Watch, status: str, *, check: bool, rollout: str) -> RolloutR
         )
     return RolloutResult(
         rollout=plan.get("rollout") or rollout,
-        state=_state(watch, status, waves),
+        state=_state(watch, status, failed=bool(refused) or any(w.failures for w in waves)),
         waves=waves,
         untouched=tuple(name for name in planned if name not in started),
+        refused=refused,
         message=message,
+        hint=error.data["hint"] if error else "",
         check=check,
     )
 
 
-def _state(watch: Watch, status: str, waves: tuple[WaveResult, ...]) -> RolloutState:
-    if watch.interrupted:
+def _state(watch: Watch, status: str, *, failed: bool) -> RolloutState:
+    if watch.interrupted and status != "successful":
         return RolloutState.INTERRUPTED
     if status != "successful" and not _is_partial_undo(watch):
         return RolloutState.STOPPED
-    failed = any(wave.failures for wave in waves)
     return RolloutState.PARTLY if failed else RolloutState.DONE
 
 

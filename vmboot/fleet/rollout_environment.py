@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vmboot.vsphere.credentials import Credentials
 
@@ -77,14 +78,23 @@ def ansible_environment(source: Mapping[str, str], home: Path, *, secret: str) -
 
 
 def login_environment(credentials: Credentials, password_file: Path) -> dict[str, str]:
-    """How the modules log in: everything but the password, and where to read that."""
-    names = {
+    """Where the modules read the password of this host and user, and of no other."""
+    return {
         "VMBOOT_HOST": credentials.host,
         "VMBOOT_PORT": str(credentials.port),
         "VMBOOT_USER": credentials.user,
         "VMBOOT_PASSWORD_FILE": str(password_file),
-        "VMBOOT_THUMBPRINT": credentials.thumbprint or "",
-        "VMBOOT_CA_FILE": str(credentials.ca_file or ""),
-        "VMBOOT_INSECURE": "1" if credentials.insecure else "",
     }
-    return {name: value for name, value in names.items() if value}
+
+
+def login_options(credentials: Credentials) -> dict[str, Any]:
+    """The rest of the login, as options of the modules; they win over the fleet document."""
+    options = {
+        "hostname": credentials.host,
+        "port": credentials.port,
+        "username": credentials.user,
+        "thumbprint": credentials.thumbprint,
+        "ca_file": credentials.ca_file and str(Path(credentials.ca_file).absolute()),
+        "validate_certs": not credentials.insecure,
+    }
+    return {name: value for name, value in options.items() if value is not None}

@@ -19,12 +19,22 @@ _MODULES = ("vmboot.vsphere.fleet", "vmboot.vsphere.fleet_info")
 
 
 class EventFile:
-    """Reads the events that modules have appended to a file since the last look."""
+    """Reads the events that modules have appended to a file since the last look.
+
+    The way back is a file beside it with ``.go`` in its name: module calls begin to write only
+    while it is there.
+    """
 
     def __init__(self, path: Path) -> None:
         path.touch(mode=0o600)
         self._path = path
+        self._permit = path.with_name(f"{path.name}.go")
+        self._permit.touch(mode=0o600)
         self._offset = 0
+
+    def ask_to_stop(self) -> None:
+        """Let no further module call write anything."""
+        self._permit.unlink(missing_ok=True)
 
     def read(self) -> Iterator[Event]:
         """The events of all lines that are complete by now."""
@@ -52,16 +62,18 @@ def translated(raw: Mapping[str, Any]) -> Event | None:
     """One event of ansible-runner in vmboot's words; ``None`` for those nobody needs."""
     facts = raw.get("event_data") or {}
     host, task = str(facts.get("host", "")), str(facts.get("task", ""))
-    message = str((facts.get("res") or {}).get("msg", ""))
+    result = facts.get("res") or {}
+    message = str(result.get("msg", ""))
+    told = {"task": task, "hint": result.get("hint") or ""}
     match raw.get("event"):
         case "playbook_on_play_start":
             return Event("rollout.play", str(facts.get("play", "")))
         case "playbook_on_task_start":
             return Event("rollout.task", task)
         case "runner_on_failed" if not facts.get("ignore_errors"):
-            return Event("rollout.failed", message, subject=host, data={"task": task})
+            return Event("rollout.failed", message, subject=host, data=told)
         case "runner_on_unreachable":
-            return Event("rollout.unreachable", message, subject=host, data={"task": task})
+            return Event("rollout.unreachable", message, subject=host, data=told)
         case "warning" | "error":
             return Event("rollout.warning", str(raw.get("stdout", "")).strip())
         case _:

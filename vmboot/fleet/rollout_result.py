@@ -12,7 +12,7 @@ class RolloutState(StrEnum):
     """How a rollout ended."""
 
     DONE = "done"  # every wave was applied, no machine failed
-    PARTLY = "partly"  # every wave was applied, failures stayed within the budget
+    PARTLY = "partly"  # every wave was applied; some machines failed, or the plan refused them
     STOPPED = "stopped"  # a wave went over the budget or a call failed; later waves are untouched
     INTERRUPTED = "interrupted"  # somebody asked it to stop
 
@@ -55,6 +55,7 @@ class RolloutResult:
     :param rollout: its id; ``vmboot undo`` takes it
     :param waves: those that were started, in order
     :param untouched: names of the waves that were not started
+    :param refused: machines the plan refused, with the keys of :attr:`WaveResult.failures`
     :param message: why it stopped; ``""`` if it did not
     :param check: it only looked
     """
@@ -63,6 +64,7 @@ class RolloutResult:
     state: RolloutState
     waves: tuple[WaveResult, ...] = ()
     untouched: tuple[str, ...] = ()
+    refused: tuple[Mapping[str, Any], ...] = ()
     message: str = ""
     hint: str = ""
     check: bool = False
@@ -108,6 +110,7 @@ class RolloutResult:
                 for wave in self.waves
             ],
             "untouched": list(self.untouched),
+            "refused": [dict(machine) for machine in self.refused],
             "message": self.message,
             "hint": self.hint,
         }

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from vmboot.clock import Deadline, pause
 from vmboot.events import Event, Sink
 from vmboot.fleet.rollout_progress import EventFile, module_result, translated
 
@@ -19,6 +20,8 @@ from vmboot.fleet.rollout_progress import EventFile, module_result, translated
 _EVERY = 0.12
 #: How long ansible-runner may take to see that it is to stop, seconds; its own default is 5.
 _SEES_STOP_AFTER = 1
+#: How long Ansible takes between telling of a task and having a worker that hears signals, seconds.
+_WORKER_STARTS = 0.5
 _ERRORS = ("rollout.failed", "rollout.unreachable")
 
 
@@ -26,11 +29,12 @@ class Watch:
     """What is known of a running playbook; filled by :func:`run_playbook`.
 
     :param results: results of the module calls, in order, each with the module's short name
+    :param errors: failed tasks, in order
     """
 
     def __init__(self, sink: Sink, events: EventFile) -> None:
         self.results: list[tuple[str, Mapping[str, Any]]] = []
-        self.errors: list[str] = []
+        self.errors: list[Event] = []
         self.interrupted = False
         self._killed = threading.Event()
         self._call: int | None = None
@@ -49,28 +53,34 @@ class Watch:
         return self._killed.is_set()
 
     def kill(self) -> None:
-        """End Ansible within a second, if it still runs.
+        """End Ansible, if it still runs.
 
         The signal makes it end its workers, which have sessions of their own and would outlive
-        the SIGKILL that ansible-runner sends to its process group.
+        the SIGKILL that ansible-runner sends to its process group. A worker that is only just
+        being started would miss it, so it comes a little later.
         """
-        self._killed.set()
+        self._events.ask_to_stop()
+        pause(_WORKER_STARTS, Deadline.after(_WORKER_STARTS))
         _signal(self._ansible, signal.SIGTERM)
+        self._killed.set()
 
     def follow(self, running: Future[Any]) -> None:
         """Pass events on until the playbook has ended; an interrupt asks it to stop."""
-        while not running.done():
+        ended = False
+        while not ended:
+            ended = running.done()  # first this, then the last events
             try:
-                self._pass_on(wait=True)
+                self._pass_on(wait=not ended)
             except KeyboardInterrupt:
+                ended = False
                 self._stop()
-        self._pass_on(wait=False)
 
     def _stop(self) -> None:
         """First let the module call finish what is in flight; the second time, or between two
         calls, end Ansible. A module call that is left alone goes on to its end by itself.
         """
         again, self.interrupted = self.interrupted, True
+        self._events.ask_to_stop()
         if again or self._call is None:
             self.kill()
         else:
@@ -98,7 +108,7 @@ class Watch:
             self.results.append(result)
         told = translated(raw)
         if told and told.kind in _ERRORS:
-            self.errors.append(told.message)
+            self.errors.append(told)
         for event in (result and _call_finished(*result), told):
             if event:
                 self._sink(event)

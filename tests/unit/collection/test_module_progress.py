@@ -13,6 +13,7 @@ from ansible_collections.vmboot.vsphere.plugins.module_utils.progress import (
 )
 
 from vmboot.events import Event
+from vmboot.fleet.rollout_progress import EventFile
 
 
 @pytest.fixture
@@ -61,19 +62,60 @@ def test_a_call_says_who_it_is_and_that_it_ended(file):
     ]
 
 
+class Module:
+    """The part of ``AnsibleModule`` that reports errors."""
+
+    def __init__(self):
+        self.told = {}
+
+    def fail_json(self, **facts):
+        self.told = facts
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """The handlers of the test runner, put back."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+EARLY = {"msg": "interrupted before anything was written", "interrupted": True}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_before_the_first_write_is_told(number):
-    told = {}
+def test_a_signal_before_the_first_write_ends_the_call(number):
+    module = Module()
+    with interruptible(module):
+        signal.raise_signal(number)
+    assert module.told == EARLY
 
-    class Module:
-        def fail_json(self, **facts):
-            told.update(facts)
 
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    try:
-        with interruptible(Module()):
-            signal.raise_signal(number)
-    finally:
-        signal.signal(signal.SIGTERM, before[0])
-        signal.signal(signal.SIGINT, before[1])
-    assert told == {"msg": "interrupted before anything was written", "interrupted": True}
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_writing_only_asks(number):
+    module = Module()
+    with interruptible(module) as interruption:
+        stop = interruption.writing()
+        signal.raise_signal(number)
+        assert stop.is_set()
+    assert module.told == {}
+
+
+def test_a_request_between_two_calls_stops_the_next_before_it_writes(file, monkeypatch):
+    monkeypatch.setenv("VMBOOT_EVENTS_FILE", str(file))
+    EventFile(file).ask_to_stop()
+    module = Module()
+    with interruptible(module) as interruption:
+        interruption.writing()
+    assert module.told == EARLY
+
+
+def test_without_a_request_a_call_may_write(file, monkeypatch):
+    monkeypatch.setenv("VMBOOT_EVENTS_FILE", str(file))
+    EventFile(file)
+    module = Module()
+    with interruptible(module) as interruption:
+        assert not interruption.writing().is_set()
+    assert module.told == {}

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from vmboot.fleet.rollout_environment import ansible_environment, login_environment, scrubbed
+from vmboot.fleet.rollout_environment import (
+    ansible_environment,
+    login_environment,
+    login_options,
+    scrubbed,
+)
 from vmboot.vsphere.credentials import Credentials, resolve
 
 LOGIN = Credentials("vc.example.net", "me", "hunter2", 8443, thumbprint="ab" * 32)
@@ -51,8 +56,19 @@ def test_ansible_is_looked_for_beside_this_python(tmp_path):
     assert env["PATH"].split(os.pathsep) == [str(Path(sys.executable).parent), "/usr/bin"]
 
 
-def test_the_login_is_found_again_from_its_variables(tmp_path):
+def test_the_password_is_found_again_for_its_host_and_user(tmp_path):
     (tmp_path / "password").write_text("hunter2\n")
     env = login_environment(LOGIN, tmp_path / "password")
     assert "hunter2" not in env.values()
-    assert resolve(env=env, use_keyring=False) == LOGIN
+    found = resolve(env=env, thumbprint=LOGIN.thumbprint, use_keyring=False)
+    assert found == LOGIN
+
+
+def test_the_options_of_the_modules_hold_no_password():
+    assert login_options(LOGIN) == {
+        "hostname": "vc.example.net",
+        "port": 8443,
+        "username": "me",
+        "thumbprint": "ab" * 32,
+        "validate_certs": True,
+    }

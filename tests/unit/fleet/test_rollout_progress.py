@@ -48,12 +48,12 @@ def test_a_line_in_the_making_is_left_for_later(file):
         (raw("playbook_on_play_start", play="Roll out"), Event("rollout.play", "Roll out")),
         (raw("playbook_on_task_start", task="Plan"), Event("rollout.task", "Plan")),
         (
-            raw("runner_on_failed", host="vc", task="Apply", res={"msg": "no"}),
-            Event("rollout.failed", "no", "vc", {"task": "Apply"}),
+            raw("runner_on_failed", host="vc", task="Apply", res={"msg": "no", "hint": "wait"}),
+            Event("rollout.failed", "no", "vc", {"task": "Apply", "hint": "wait"}),
         ),
         (
             raw("runner_on_unreachable", host="pvs1", task="Apply", res={"msg": "ssh"}),
-            Event("rollout.unreachable", "ssh", "pvs1", {"task": "Apply"}),
+            Event("rollout.unreachable", "ssh", "pvs1", {"task": "Apply", "hint": ""}),
         ),
         (
             {"event": "warning", "stdout": "[WARNING]: hm\n"},

@@ -43,6 +43,7 @@ def test_json_has_stable_keys():
         "check",
         "hint",
         "message",
+        "refused",
         "rollout",
         "runs",
         "state",

@@ -89,7 +89,7 @@ def test_no_secret_of_ours_reaches_its_processes_or_its_files(run, tmp_path):
 def test_a_failing_task_is_told_with_its_message(run):
     events = []
     watch, status = run(FAIL, events.append)
-    assert (status, watch.errors) == ("failed", ["not today"])
+    assert (status, [e.message for e in watch.errors]) == ("failed", ["not today"])
     assert [e.kind for e in events] == ["rollout.play", "rollout.task", "rollout.failed"]
 
 

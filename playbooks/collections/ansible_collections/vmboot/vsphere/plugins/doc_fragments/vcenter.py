@@ -14,14 +14,15 @@ options:
   hostname:
     description:
       - Host name or address of the vCenter.
-      - If not given, the first of E(VMBOOT_HOST), E(GOVC_URL), E(VMWARE_HOST) and the fleet's
-        C(vcenter.host) is used.
+      - If not given, the fleet's C(vcenter.host), else the first of E(VMBOOT_HOST), E(GOVC_URL),
+        E(VMWARE_HOST).
     type: str
     aliases: [host]
   port:
     description:
-      - Port of the vCenter.
-      - If not given, E(VMBOOT_PORT), else the port in the host's place, else 443.
+      - Port of O(hostname).
+      - If not given, the fleet's C(vcenter.port), else the port in the variable that names the
+        host, else E(VMBOOT_PORT), else 443.
     type: int
   username:
     description:
@@ -41,13 +42,14 @@ options:
     description:
       - SHA-256 thumbprint of the vCenter's certificate, with or without colons. When given, it is
         the only certificate that is accepted.
-      - If not given, E(VMBOOT_THUMBPRINT), else an entry in E(GOVC_TLS_KNOWN_HOSTS), else the
-        fleet's C(vcenter.thumbprint).
+      - If not given, the fleet's C(vcenter.thumbprint), else E(VMBOOT_THUMBPRINT), else an entry in
+        E(GOVC_TLS_KNOWN_HOSTS).
     type: str
   ca_file:
     description:
       - File with the certificates of the authorities that may sign the vCenter's certificate.
-      - If not given, E(VMBOOT_CA_FILE), else E(GOVC_TLS_CA_CERTS), else the system's.
+      - If not given, the fleet's C(vcenter.ca_file), else E(VMBOOT_CA_FILE), else
+        E(GOVC_TLS_CA_CERTS), else the system's.
     type: path
   validate_certs:
     description:

@@ -14,9 +14,10 @@ from ansible.module_utils.basic import missing_required_lib
 
 VMBOOT_IMPORT_ERROR = None
 try:
-    from vmboot import api
     from vmboot.errors import VmbootError
+    from vmboot.fleet.login import credentials_for
     from vmboot.fleet.spec import load_fleet, parse_fleet
+    from vmboot.vsphere.session import connect
 except ImportError:
     VMBOOT_IMPORT_ERROR = traceback.format_exc()
 
@@ -90,18 +91,17 @@ def read_fleet(given):
     return load_fleet(given)
 
 
-@contextlib.contextmanager
 def opened(params, fleet, sink):
     """A session on the vCenter of ``fleet``, logged in as the options or the environment say."""
-    os.environ.update(environment(params, {}))
+    env = environment(params, os.environ)
     insecure = None if params["validate_certs"] is None else not params["validate_certs"]
-    with api.connect(
+    credentials = credentials_for(
         fleet,
         host=params["hostname"] or None,
         user=params["username"] or None,
         thumbprint=params["thumbprint"] or None,
         ca_file=params["ca_file"] or None,
         insecure=insecure,
-        sink=sink,
-    ) as session:
-        yield session
+        env=env,
+    )
+    return connect(credentials, sink=sink)

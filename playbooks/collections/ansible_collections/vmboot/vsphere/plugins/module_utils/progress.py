@@ -13,6 +13,8 @@ import contextlib
 import json
 import os
 import signal
+import threading
+from pathlib import Path
 
 try:
     from vmboot.events import Event, ignore
@@ -49,15 +51,37 @@ def announced(sink, *, wave):
         sink(Event("call.ended", wave, wave, facts))
 
 
+class Interruption:
+    """SIGINT and SIGTERM: before the first write they end a call, after it they only ask it to.
+
+    :param path: of the events. Whoever made it also made a file ``path + ".go"``; a call writes
+        only while that is there, so none begins after an interrupt, not even one left behind
+    """
+
+    def __init__(self, path):
+        self.stop = threading.Event()
+        self._permit = Path(f"{path}.go") if path else None
+        self._writing = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
+
+    def _handle(self, *_):
+        self.stop.set()
+        if not self._writing:
+            raise KeyboardInterrupt
+
+    def writing(self):
+        """From here on a signal sets :attr:`stop` and nothing else; the event to pass on."""
+        self._writing = True
+        if self.stop.is_set() or (self._permit and not self._permit.exists()):
+            raise KeyboardInterrupt
+        return self.stop
+
+
 @contextlib.contextmanager
 def interruptible(module):
-    """Fail the module where SIGINT or SIGTERM ended a call before it wrote anything.
-
-    ``apply`` and ``undo`` catch the interrupt themselves once they have begun to write.
-    """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Fail the module where it was interrupted before it wrote anything."""
     try:
-        yield
+        yield Interruption(os.environ.get(VARIABLE, ""))
     except KeyboardInterrupt:
         module.fail_json(msg="interrupted before anything was written", interrupted=True)

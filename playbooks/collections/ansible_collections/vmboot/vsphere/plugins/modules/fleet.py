@@ -33,7 +33,7 @@ options:
     default: present
   run_id:
     description:
-      - The run to undo, or a rollout, which is all of its runs, or V(last).
+      - The run to undo, or a rollout, which is all of its runs.
       - Required with O(state=undone).
     type: str
   limit:
@@ -264,7 +264,9 @@ from ansible_collections.vmboot.vsphere.plugins.module_utils.progress import (
 )
 
 try:
-    from vmboot import api
+    from vmboot.fleet.apply import apply_plan
+    from vmboot.fleet.planner import narrowed, plan_fleet
+    from vmboot.fleet.undo import plan_undo, undo_run
     from vmboot.fleet.waves import Budget
     from vmboot.fleet.words import diff
 except ImportError:  # errors_reported() says so in Ansible's words
@@ -298,56 +300,63 @@ def main():
         supports_check_mode=True,
         required_if=[("state", "present", ["fleet"]), ("state", "undone", ["run_id"])],
     )
-    with errors_reported(module), interruptible(module):
-        result, allowed = called(module)
-        end(module, result, allowed)
+    with errors_reported(module), interruptible(module) as interruption:
+        result, allowed = called(module, interruption)
+    if interruption.stop.is_set():
+        result["interrupted"] = True
+    end(module, result, allowed)
 
 
-def called(module):
+def called(module, interruption):
     """Do what is asked: the result, and how many failures are allowed."""
     params = module.params
     sink = file_sink(os.environ.get(VARIABLE, ""))
     fleet = read_fleet(params["fleet"])
+    writing = None if module.check_mode else interruption.writing
     with announced(sink, wave=params["wave"] or ""), opened(params, fleet, sink) as session:
         if params["state"] == "undone":
-            return undone(params, session, sink, check=module.check_mode), 0
-        result = present(params, fleet, session, sink, check=module.check_mode)
+            return undone(params, session, sink, writing), 0
+        result = present(params, fleet, session, sink, writing)
     budget = Budget.parse(params["max_failures"] or fleet.rollout.max_failures)
     return result, budget.amount.of(len(result["machines"]))
 
 
-def present(params, fleet, session, sink, *, check):
-    """Plan, and unless ``check`` apply; the result as the module returns it."""
+def present(params, fleet, session, sink, writing):
+    """Plan and apply; the result as the module returns it.
+
+    :param writing: called before the first write, gives the event that asks it to stop; ``None``
+        to plan only
+    """
     given = {name: params[name] for name in ("power", "loader_dirs")}
-    plan = api.plan(fleet, session, limit=params["limit"], sink=sink, **given)
-    only = params["only"]
-    chosen = [m for m in plan.machines if only is None or m.machine.path in frozenset(only)]
-    if check:
-        return {"action": "plan", "warnings": plan.warnings, **of_plan(chosen, diff)}
-    result = api.apply(
+    plan = plan_fleet(fleet, session, limit=params["limit"], sink=sink, **given)
+    plan = narrowed(plan, params["only"])
+    if writing is None:
+        return {"action": "plan", "warnings": plan.warnings, **of_plan(plan.machines, diff)}
+    result = apply_plan(
         plan,
         fleet,
         session,
-        only=[machine.machine.path for machine in chosen],
         max_failures=params["max_failures"],
         rollout=params["rollout"] or "",
         wave=params["wave"] or "",
+        stop=writing(),
         sink=sink,
         **{name: params[name] for name in ("power", "hard_power_off", "window", "loader_dirs")},
     )
     facts = {"action": "apply", "warnings": plan.warnings, "interrupted": result.interrupted}
-    return {**facts, **of_run(result, chosen, diff)}
+    return {**facts, **of_run(result, plan.machines, diff)}
 
 
-def undone(params, session, sink, *, check):
-    """Undo a run, or with ``check`` say what that would change."""
+def undone(params, session, sink, writing):
+    """Undo a run, or without ``writing`` say what that would change."""
     asked = {"limit": params["limit"], "force": params["force"]}
-    if check:
-        plan = api.plan_undo(params["run_id"], session, **asked)
+    plan = plan_undo(params["run_id"], session, **asked)
+    if writing is None:
         return {"action": "plan", "warnings": (), **of_plan(plan.machines, diff)}
-    result = api.undo(params["run_id"], session, sink=sink, **asked)
+    asked["window"] = params["window"]
+    result = undo_run(params["run_id"], session, stop=writing(), sink=sink, **asked)
     facts = {"action": "undo", "warnings": (), "interrupted": result.interrupted}
-    return {**facts, **of_run(result, (), diff)}
+    return {**facts, **of_run(result, plan.machines, diff)}
 
 
 def end(module, result, allowed):

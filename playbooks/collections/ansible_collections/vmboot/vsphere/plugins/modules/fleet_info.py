@@ -156,7 +156,7 @@ from ansible_collections.vmboot.vsphere.plugins.module_utils.progress import (
 )
 
 try:
-    from vmboot import api
+    from vmboot.fleet.planner import plan_fleet
     from vmboot.fleet.rollout_id import new_rollout, runs_of
     from vmboot.fleet.waves import Amount, split
     from vmboot.fleet.words import diff
@@ -208,7 +208,7 @@ def planned(params, fleet):
     """The plan of the whole fleet."""
     sink = file_sink(os.environ.get(VARIABLE, ""))
     with announced(sink, wave=""), opened(params, fleet, sink) as session:
-        return api.plan(
+        return plan_fleet(
             fleet,
             session,
             limit=params["limit"],

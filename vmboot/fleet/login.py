@@ -1,0 +1,45 @@
+"""Which vCenter a fleet document means, and how to log in to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from vmboot.vsphere.credentials import Credentials, resolve
+
+if TYPE_CHECKING:
+    from vmboot.fleet.spec import Fleet
+
+
+def credentials_for(
+    fleet: Fleet | None,
+    *,
+    host: str | None = None,
+    user: str | None = None,
+    thumbprint: str | None = None,
+    ca_file: str | None = None,
+    insecure: bool | None = None,
+    env: Mapping[str, str] = os.environ,
+    password_from: Callable[[str], str] | None = None,
+) -> Credentials:
+    """The login for the vCenter of ``fleet``: what is given wins over the document, that over
+    ``env``. Where ``host`` is given, the document's thumbprint and CA belong to another one.
+
+    :param host: ``name`` or ``name:port``
+    :raises InputError: host, user or password is nowhere to be found, or a variable is malformed
+    """
+    if fleet is not None and host is None:
+        vcenter = fleet.vcenter
+        host = f"{vcenter.host}:{vcenter.port}" if vcenter.host else None
+        thumbprint = thumbprint or vcenter.thumbprint
+        ca_file = ca_file or (str(fleet.ca_file) if fleet.ca_file else None)
+    return resolve(
+        host=host,
+        user=user,
+        thumbprint=thumbprint,
+        ca_file=ca_file,
+        insecure=insecure,
+        env=env,
+        password_from=password_from,
+    )
