@@ -20,7 +20,8 @@ class LazyGroup(click.RichGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         entry = BY_NAME.get(cmd_name)
         if entry is not None:
-            return import_module(entry.path).command
+            command: click.Command = import_module(entry.path).command
+            return command
         if ctx.resilient_parsing:  # a shell asks what could follow
             return None
         near = get_close_matches(cmd_name, BY_NAME, n=1)

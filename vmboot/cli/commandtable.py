@@ -29,14 +29,14 @@ _START, _FLEET, _PARTS, _SELF = "Start here", "Fleet", "Media, loaders, lab", "T
 
 COMMANDS: tuple[Entry, ...] = (
     Entry("demo", "Show a whole rollout on an embedded vCenter, nothing to configure.", _START),
-    Entry("doctor", "Check that everything the fleet needs is in place.", _START),
+    Entry("doctor", "Check that everything the fleet needs is in place; change nothing.", _START),
     Entry("plan", "Show what apply would change, machine by machine; change nothing.", _FLEET),
     Entry("apply", "Make the machines boot as fleet.yml says.", _FLEET),
     Entry("status", "Compare the machines with fleet.yml, and list unfinished runs.", _FLEET),
     Entry("rehearse", "Boot in QEMU exactly what the vCenter holds for one machine.", _FLEET),
     Entry("rollout", "Apply through Ansible: canary, waves, failure budget.", _FLEET),
     Entry("undo", "Restore what a run changed, from its journal.", _FLEET),
-    Entry("runs", "List the runs that can be undone.", _FLEET),
+    Entry("runs", "List the runs that this machine's journals know, newest first.", _FLEET),
     Entry("sweep", "Delete boot ISOs of vmboot that no machine uses any more.", _FLEET),
     Entry("media", "Build a boot ISO, or read what an ISO holds.", _PARTS),
     Entry("loaders", "Show, fetch or import the boot loaders that media are built from.", _PARTS),
@@ -62,7 +62,7 @@ def top_help(*, colour: bool) -> str:
         return f"\x1b[1m{text}\x1b[0m" if colour else text
 
     lines = [
-        "Boot fleets of VMware VMs from a shared ISO: plan it, apply it, prove it, undo it.",
+        "Boot fleets of VMware VMs from a shared ISO: plan, apply, prove, undo.",
         "",
         f"{bold('Usage:')} vmboot COMMAND [OPTIONS]",
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import rich_click as click
 
@@ -16,6 +16,7 @@ from vmboot.cli.terminal import Terminal
 Command = Callable[..., Any]
 T = TypeVar("T")
 
+PowerPolicy = Literal["leave", "off"]
 FILE = click.Path(dir_okay=False, path_type=Path)
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
@@ -69,9 +70,9 @@ def connection_options(function: Command) -> Command:
     """Add --host, --user, --thumbprint, --ca-file and --insecure as ``connection``."""
 
     @wraps(function)
-    def gather(**values: Any) -> Any:
+    def gather(terminal: Terminal, /, **values: Any) -> Any:
         connection = gathered(Connection, values)
-        return function(connection=connection, **values)
+        return function(terminal, connection=connection, **values)
 
     return _CONNECTION(gather)
 

@@ -101,7 +101,7 @@ class Terminal:
         if self.json:
             self.deliver_json(document())
         else:
-            self.out.print(view())
+            self._print(view())
 
     def deliver_json(self, document: Mapping[str, Any]) -> None:
         """One JSON document on stdout."""
@@ -111,12 +111,21 @@ class Terminal:
     def show(self, view: Callable[[], RenderableType]) -> None:
         """Something to read before the result; silent with ``--json`` and ``--quiet``."""
         if not self.json and not self.quiet:
-            self.out.print(view())
+            self._print(view())
+
+    def _print(self, view: RenderableType) -> None:
+        """On a screen as it is; elsewhere without the blanks that fill lines up."""
+        if self.stdout.isatty() or self.record:
+            self.out.print(view)
+            return
+        with self.out.capture() as captured:
+            self.out.print(view)
+        self.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
     def note(self, message: str) -> None:
         """One line of talk on stderr; silent with ``--quiet`` and ``--events``."""
         if not self.quiet and not self.events:
-            self.err.print(printable_lines(message))
+            self.stderr.write(f"{printable_lines(message)}\n")
 
     def confirm(self, question: str, *, flag: str) -> bool:
         """Ask yes or no, default no.

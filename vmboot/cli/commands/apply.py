@@ -14,6 +14,7 @@ from vmboot.cli.exits import Exit
 from vmboot.cli.interrupt import says_what_it_finishes
 from vmboot.cli.options import (
     Connection,
+    PowerPolicy,
     connection_options,
     events_option,
     fleet_argument,
@@ -48,7 +49,7 @@ class Options:
     fleet: Path
     connection: Connection
     limit: tuple[str, ...] = ()
-    power: str = "leave"
+    power: PowerPolicy = "leave"
     hard_power_off: bool = False
     window: int = 32
     max_failures: str | None = None

@@ -70,7 +70,10 @@ def run(options: Options, terminal: Terminal) -> Exit:
     fleet = api.load_fleet(options.fleet)
     failure: ConnectError | AuthError | None = None
     with watching(terminal, events=options.events) as sink:
-        checks = {"probe_servers": options.probe_servers, "loader_dirs": options.loader_dirs}
+        checks: dict[str, Any] = {
+            "probe_servers": options.probe_servers,
+            "loader_dirs": options.loader_dirs,
+        }
         if options.offline:
             findings = api.doctor(fleet, None, sink=sink, **checks)
         else:

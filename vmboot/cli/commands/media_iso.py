@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 
@@ -26,20 +26,19 @@ from vmboot.model import (
     Transport,
 )
 
-if TYPE_CHECKING:
-    from vmboot.media.iso import BootIso
-
 _STATIC_KEYS = ("address", "netmask", "gateway", "dns")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to build: ``fleet`` or ``config``, never both."""
+    """
+    :param source: the fleet document to read, or what the flags say
+    :param name: part of the ISO's file name; ``None`` for the source's own
+    """
 
-    fleet: Path | None
-    config: BootConfig | None
-    out: Path | None
-    name: str
+    source: Path | BootConfig
+    out: Path | None = None
+    name: str | None = None
     loader_dirs: tuple[Path, ...] = ()
 
 
@@ -83,7 +82,7 @@ class Options:
 @click.option("--random-start", is_flag=True, help="Begin at a random server.")
 @click.option("--server-timeout", type=float, help="Seconds a dead server may cost.  [default: 3]")
 @click.option("--retry-pause", type=float, help="Seconds between two rounds.  [default: 5]")
-@click.option("--name", default="boot", show_default=True, help="Part of the file name.")
+@click.option("--name", help="Part of the file name.  [default: the fleet's, or boot]")
 @click.option("--out", type=FILE, help="File to write.  [default: its content-addressed name]")
 @loader_dir_option
 def command(terminal: Terminal, **values: Any) -> Exit:
@@ -99,14 +98,10 @@ def parse(values: Mapping[str, Any]) -> Options:
 
     :raises InputError: flags that contradict each other or cannot be read
     """
-    config = None
-    if values["fleet"] is None:
-        config = _config(values)
-    else:
+    if values["fleet"] is not None:
         _refuse_mix(values)
     return Options(
-        fleet=values["fleet"],
-        config=config,
+        source=values["fleet"] or _config(values),
         out=values["out"],
         name=values["name"],
         loader_dirs=tuple(values["loader_dirs"]),
@@ -209,14 +204,13 @@ def run(options: Options, terminal: Terminal) -> Exit:
     """Build, write, and show what it is."""
     from vmboot import api
     from vmboot.cli.views.media import iso_view
+    from vmboot.media.check import check
 
-    for warning in _warnings(options):
-        terminal.note(f"warning: {warning}")
-    iso: BootIso = api.build_iso(
-        options.config if options.config is not None else api.load_fleet(options.fleet),
-        name=options.name,
-        loader_dirs=options.loader_dirs,
-    )
+    source = options.source
+    wanted = api.load_fleet(source) if isinstance(source, Path) else source
+    for warning in check(wanted if isinstance(wanted, BootConfig) else wanted.boot_config()):
+        terminal.note(f"warning: {warning.message}")
+    iso = api.build_iso(wanted, name=options.name, loader_dirs=options.loader_dirs)
     file = options.out or Path(iso.file_name)
     write_new(file, iso.data)
     document = {
@@ -227,9 +221,3 @@ def run(options: Options, terminal: Terminal) -> Exit:
     }
     terminal.deliver(lambda: document, lambda: iso_view(document))
     return Exit.OK
-
-
-def _warnings(options: Options) -> list[str]:
-    from vmboot.media.check import check
-
-    return [] if options.config is None else [each.message for each in check(options.config)]

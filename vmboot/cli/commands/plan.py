@@ -15,6 +15,7 @@ from vmboot.cli.files import write_new
 from vmboot.cli.options import (
     FILE,
     Connection,
+    PowerPolicy,
     connection_options,
     events_option,
     fleet_argument,
@@ -36,7 +37,7 @@ class Options:
     fleet: Path
     connection: Connection
     limit: tuple[str, ...] = ()
-    power: str = "leave"
+    power: PowerPolicy = "leave"
     out: Path | None = None
     loader_dirs: tuple[Path, ...] = ()
     events: bool = False
@@ -62,7 +63,7 @@ def command(
     fleet: Path,
     connection: Connection,
     limit: tuple[str, ...],
-    power: str,
+    power: PowerPolicy,
     out: Path | None,
     loader_dirs: tuple[Path, ...],
     events: bool,

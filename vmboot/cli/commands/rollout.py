@@ -13,6 +13,7 @@ from vmboot.cli.exits import Exit
 from vmboot.cli.interrupt import says_what_it_finishes
 from vmboot.cli.options import (
     Connection,
+    PowerPolicy,
     connection_options,
     events_option,
     fleet_argument,
@@ -42,7 +43,7 @@ class Options:
     connection: Connection
     inventory: Path | None = None
     limit: tuple[str, ...] = ()
-    power: str | None = None
+    power: PowerPolicy | None = None
     check: bool = False
     loader_dirs: tuple[Path, ...] = ()
     yes: bool = False
@@ -74,9 +75,10 @@ class Options:
 @events_option
 @connection_options
 def command(terminal: Terminal, **values: Any) -> Exit:
-    """Apply through Ansible: canary first, then waves, until the failure budget is spent.
+    """Apply through Ansible: canary, waves, failure budget.
 
-    Runs playbooks/rollout.yml with ansible-runner and shows it live.
+    Runs playbooks/rollout.yml with ansible-runner and shows it live. It stops for good when more
+    machines failed than rollout.max_failures allows.
     """
     return run(gathered(Options, values), terminal)
 

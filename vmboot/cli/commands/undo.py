@@ -64,9 +64,10 @@ class Options:
 @events_option
 @connection_options
 def command(terminal: Terminal, **values: Any) -> Exit:
-    """Restore what RUN changed, from its journal; 'last' is the newest that is not undone.
+    """Restore what a run changed, from its journal.
 
-    A machine that somebody else changed since is left alone and named, unless --force is given.
+    RUN is an id that 'vmboot runs' lists, or 'last': the newest apply that is not undone. A machine
+    that somebody else changed since is left alone and named, unless --force is given.
     An undo is a run too: it can be undone.
     """
     return run(gathered(Options, values), terminal)

@@ -126,8 +126,8 @@ class Story:
 
     def _apply(self) -> RunResult:
         with watching(self.stage.terminal, events=False) as sink:
-            plan = api.plan(self.fleet, self.session, power="off", sink=sink)
             self.lab.reset_counters()
+            plan = api.plan(self.fleet, self.session, power="off", sink=sink)
             return api.apply(
                 plan, self.fleet, self.session, power="off", hard_power_off=True, sink=sink
             )

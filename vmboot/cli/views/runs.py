@@ -18,11 +18,24 @@ def runs_view(runs: Sequence[RunSummary]) -> RenderableType:
     if not runs:
         return line("No run is recorded on this machine.")
     rows = [
-        (each.id, each.verb, each.started, each.machines, _state(each), each.vcenter, each.fleet)
+        (
+            each.id,
+            each.verb,
+            _minute(each.started),
+            each.machines,
+            _state(each),
+            each.vcenter,
+            each.fleet,
+        )
         for each in runs
     ]
-    headings = ("run", "what", "started", "machines", "state", "vCenter", "fleet")
+    headings = ("run", "what", "started (UTC)", "machines", "state", "vCenter", "fleet")
     return table(headings, rows, numbers=frozenset({3}))
+
+
+def _minute(started: str) -> str:
+    """``"2026-11-21 22:04"`` of a journal's ISO time stamp, which is UTC."""
+    return started[:16].replace("T", " ")
 
 
 def _state(run: RunSummary) -> str:

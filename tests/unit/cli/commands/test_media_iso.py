@@ -22,7 +22,7 @@ NONE = {
     "random_start": False,
     "server_timeout": None,
     "retry_pause": None,
-    "name": "boot",
+    "name": None,
     "out": None,
     "loader_dirs": (),
 }
@@ -34,8 +34,7 @@ def address(text):
 
 
 def test_flags_become_the_config_that_goes_on_the_media():
-    config = parse({**GOOD, "vlan": 42, "random_start": True, "retry_pause": 9.0}).config
-    assert config is not None
+    config = parse({**GOOD, "vlan": 42, "random_start": True, "retry_pause": 9.0}).source
     assert config.servers == (BootServer("10.0.0.11"), BootServer("10.0.0.12", "pvs2"))
     assert config.bootstrap == {Firmware.BIOS: Bootstrap("ARDBP32.BIN")}
     assert config.network == Network(vlan=42)
@@ -45,12 +44,12 @@ def test_flags_become_the_config_that_goes_on_the_media():
 def test_the_snippet_is_read(tmp_path):
     file = tmp_path / "own.ipxe"
     file.write_text("echo hello\n")
-    assert parse({**GOOD, "snippet": file}).config.snippet == "echo hello\n"
+    assert parse({**GOOD, "snippet": file}).source.snippet == "echo hello\n"
 
 
 def test_a_fleet_document_replaces_all_other_flags(tmp_path):
     options = parse({**NONE, "fleet": tmp_path / "fleet.yml"})
-    assert (options.fleet, options.config) == (tmp_path / "fleet.yml", None)
+    assert options.source == tmp_path / "fleet.yml"
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,10 @@ def test_the_exit_code_says_how_it_ended(monkeypatch, result, code):
 
 def test_flags_reach_the_undo(monkeypatch, capsys):
     seam = record(monkeypatch, undo=RESULT)
-    assert main("undo r1 --yes --force --limit a --fleet f.yml --host vc".split()) == 0
+    assert (
+        main(["undo", "r1", "--yes", "--force", "--limit", "a", "--fleet", "f.yml", "--host", "vc"])
+        == 0
+    )
     assert seam.calls[-1][1][0] == "r1"
     keywords = seam.called("undo")
     assert (keywords["limit"], keywords["force"]) == (("a",), True)

@@ -1,0 +1,41 @@
+"""Boot ISOs that go, those that stay, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from vmboot.cli.text import plural, size
+from vmboot.cli.views.table import line, stack, table
+
+if TYPE_CHECKING:
+    from vmboot.fleet.sweep import SweepFile, SweepPlan, SweepResult
+
+_WORDS = {"remove": Text("delete", style="yellow"), "keep": Text("keep", style="green")}
+
+
+def sweep_plan_view(plan: SweepPlan) -> RenderableType:
+    """Every ISO of vmboot with its fate."""
+    if not plan.files:
+        return line("No boot ISO of vmboot is in the fleet's folder on any datastore.")
+    rows = [
+        (_WORDS[each.fate.value], each.path, size(each.size), each.reason) for each in plan.files
+    ]
+    return stack(
+        table(("", "file", "size", "why"), rows, numbers=frozenset({2})),
+        line(f"{_files(plan.to_remove)} can go.", "bold"),
+    )
+
+
+def sweep_result_view(result: SweepResult) -> RenderableType:
+    """What was deleted, and what could not be."""
+    return stack(
+        table(("not deleted", "why"), result.failed.items()) if result.failed else None,
+        line(f"{_files(result.removed)} deleted, {len(result.kept)} kept.", "bold"),
+    )
+
+
+def _files(files: tuple[SweepFile, ...]) -> str:
+    return f"{plural(len(files), 'file')} ({size(sum(each.size for each in files))})"
