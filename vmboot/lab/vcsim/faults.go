@@ -132,6 +132,9 @@ func namedFault(name string) types.BaseMethodFault {
 	if name != "" {
 		if kind, ok := types.TypeFunc()(name); ok {
 			if fault, ok := reflect.New(kind).Interface().(types.BaseMethodFault); ok {
+				if busy, ok := fault.(*types.TaskInProgress); ok { // a reference may not be empty
+					busy.Task = types.ManagedObjectReference{Type: "Task", Value: "task-0"}
+				}
 				return fault
 			}
 		}
