@@ -85,15 +85,10 @@ def credentials(
     :param password_from: asked with ``"user@host"`` when the password is nowhere else
     :raises InputError: host, user or password is nowhere to be found
     """
-    from vmboot.vsphere.credentials import resolve
+    from vmboot.fleet.login import credentials_for
 
-    if fleet is not None:
-        vcenter = fleet.vcenter
-        if host is None and vcenter.host:
-            host = f"{vcenter.host}:{vcenter.port}" if vcenter.port != 443 else vcenter.host
-        thumbprint = thumbprint or vcenter.thumbprint
-        ca_file = ca_file or (str(fleet.ca_file) if fleet.ca_file else None)
-    return resolve(
+    return credentials_for(
+        fleet,
         host=host,
         user=user,
         thumbprint=thumbprint,

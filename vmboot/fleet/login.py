@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from vmboot.vsphere.credentials import Credentials, resolve
+from vmboot.vsphere.credentials import HTTPS_PORT, Credentials, resolve
 
 if TYPE_CHECKING:
     from vmboot.fleet.spec import Fleet
@@ -24,14 +24,16 @@ def credentials_for(
     password_from: Callable[[str], str] | None = None,
 ) -> Credentials:
     """The login for the vCenter of ``fleet``: what is given wins over the document, that over
-    ``env``. Where ``host`` is given, the document's thumbprint and CA belong to another one.
+    ``env``. The document's pin holds for a host that is given, too.
 
     :param host: ``name`` or ``name:port``
+    :param password_from: asked with ``"user@host"`` when the password is nowhere else
     :raises InputError: host, user or password is nowhere to be found, or a variable is malformed
     """
-    if fleet is not None and host is None:
+    if fleet is not None:
         vcenter = fleet.vcenter
-        host = f"{vcenter.host}:{vcenter.port}" if vcenter.host else None
+        if host is None and vcenter.host:
+            host = f"{vcenter.host}:{vcenter.port}" if vcenter.port != HTTPS_PORT else vcenter.host
         thumbprint = thumbprint or vcenter.thumbprint
         ca_file = ca_file or (str(fleet.ca_file) if fleet.ca_file else None)
     return resolve(

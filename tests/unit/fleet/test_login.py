@@ -26,10 +26,9 @@ def test_the_document_names_the_vcenter(fleet, tmp_path):
     assert found.ca_file == str(tmp_path / "ca.pem")
 
 
-def test_a_given_host_wins_and_leaves_the_document_s_certificate_aside(fleet):
+def test_a_given_host_wins_and_must_have_the_certificate_of_the_document(fleet):
     found = credentials_for(fleet, host="other:444", env=ENV)
-    assert (found.host, found.port) == ("other", 444)
-    assert (found.thumbprint, found.ca_file) == (None, None)
+    assert (found.host, found.port, found.thumbprint) == ("other", 444, THUMBPRINT)
 
 
 def test_a_given_thumbprint_wins(fleet):
