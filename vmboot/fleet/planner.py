@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from vmboot.errors import NotFoundError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.decide import IsoWish, Wanted, plan_machine
+from vmboot.fleet.inflight import await_quiet, unsettled
 from vmboot.fleet.media import boot_iso, boots_secure, firmwares
 from vmboot.fleet.place import Place, place_iso
 from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy, Problem, Upload, Verdict
@@ -71,6 +72,7 @@ def plan_fleet(
     left, busy = unfinished_or_busy(session.about.uuid, str(fleet.file), state=state)
     templates = were_templates(left)
     index = read_index(session, datacenter=fleet.vcenter.datacenter)
+    await_quiet(session, (e.moid for e in index.by_moid(unsettled(left))))
     wishes = resolve(fleet, index, limit=limit, were_templates=templates, missing=missing)
     sink(Event("plan.machines", "reading the machines", data={"count": len(wishes)}))
     machines = read_machines(session, [wish.entry.moid for wish in wishes])

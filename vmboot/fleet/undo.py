@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vmboot.errors import InputError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.execute import Executed, Execution
+from vmboot.fleet.inflight import await_quiet, unsettled
 from vmboot.fleet.journal import Closed, Ended, Journal, Undone, append, begin, timestamp
 from vmboot.fleet.lock import run_lock
 from vmboot.fleet.observe import read_present
@@ -80,6 +81,10 @@ def plan_undo(
     chain = load_chain(run_id, state=state)
     _check_vcenter(chain, session)
     found = read_present(session, chain.moids)
+    unknown = unsettled(chain.runs) & found.keys()
+    if unknown:
+        await_quiet(session, unknown)
+        found = read_present(session, chain.moids)
     moids = _limited(chain, found, limit)
     first = chain.runs[0].started
     return UndoPlan(

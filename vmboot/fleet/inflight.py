@@ -1,0 +1,51 @@
+"""Tasks that a killed run left running: their machines are not what they will be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from vmboot.clock import Deadline, poll
+from vmboot.fleet.runs import Run
+from vmboot.vsphere.collector import Walk, retrieve
+from vmboot.vsphere.soap import Ref
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+DEADLINE_S = 300.0
+_EVERY_S = 0.5
+_BATCH = 500
+_RUNNING = frozenset({"queued", "running"})
+_TO_TASKS = (Walk("VirtualMachine", "recentTask"),)
+
+
+def unsettled(runs: Iterable[Run]) -> frozenset[str]:
+    """Managed object ids of machines whose outcome the journals of ``runs`` do not tell."""
+    return frozenset(
+        moid for run in runs if not run.finished for moid in run.intents if moid not in run.settled
+    )
+
+
+def await_quiet(session: Session, moids: Iterable[str], *, deadline_s: float = DEADLINE_S) -> None:
+    """Wait until no task works on these machines any more; they must exist.
+
+    :raises DeadlineError: a task goes on and on
+    """
+    waiting = tuple(moids)
+    if waiting:
+        poll(
+            lambda: None if _busy(session, waiting) else True,
+            deadline=Deadline.after(deadline_s),
+            every=_EVERY_S,
+            what="the end of the tasks that an unfinished run left",
+        )
+
+
+def _busy(session: Session, moids: Sequence[str]) -> bool:
+    for start in range(0, len(moids), _BATCH):
+        refs = [Ref("VirtualMachine", moid) for moid in moids[start : start + _BATCH]]
+        for found in retrieve(session, refs, {"Task": ("info.state",)}, walks=_TO_TASKS):
+            if found.text("info.state") in _RUNNING:
+                return True
+    return False
