@@ -37,7 +37,10 @@ _RED_HAT = {"fedora", "rhel", "centos"}
 
 @dataclass(frozen=True)
 class Distro:
-    """What os-release says: id, those it is like, and the code name of the release."""
+    """What os-release says: id, those it is like, and the code name of the release.
+
+    For a child of Ubuntu the code name is Ubuntu's, which is what its package sources name.
+    """
 
     id: str
     like: frozenset[str]
@@ -68,7 +71,7 @@ def read_distro(path: Path = OS_RELEASE) -> Distro:
     return Distro(
         id=values.get("ID", ""),
         like=frozenset(values.get("ID_LIKE", "").split()),
-        codename=values.get("VERSION_CODENAME", ""),
+        codename=values.get("UBUNTU_CODENAME") or values.get("VERSION_CODENAME", ""),
     )
 
 

@@ -27,7 +27,11 @@ __all__ = ["fetch_loaders", "import_loaders"]
 SECONDS = 300.0  # about 25 MB of package lists over a slow line
 # Suites newer than an old release; apt picks the highest version among those that exist.
 NEWER = {"debian": ("stable",), "ubuntu": ("noble", "resolute")}
-KEYRINGS = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-keyring"}
+# package, and the file in it without its suffix
+KEYRINGS = {
+    "debian": ("debian-archive-keyring", "debian-archive-keyring"),
+    "ubuntu": ("ubuntu-keyring", "ubuntu-archive-keyring"),
+}
 ALIASES = ("stable", "oldstable", "testing", "unstable", "sid")
 
 
@@ -114,10 +118,10 @@ def _update(apt: PrivateApt, own: Sequence[AptSource], distro: Distro, sink: Sin
 
 def _newer_keyring(apt: PrivateApt, distro: Distro) -> Path:
     """The keyring of the current, already trusted suite, which may know the newer suite's key."""
-    package = KEYRINGS[_family(distro)]
+    package, stem = KEYRINGS[_family(distro)]
     (deb,) = apt.download([package])
     folder = apt.unpack(deb) / "usr/share/keyrings"
-    for name in (f"{package}.pgp", f"{package}.gpg"):
+    for name in (f"{stem}.pgp", f"{stem}.gpg"):
         if (folder / name).is_file():
             return folder / name
     raise ConnectError(f"{deb.name} holds no keyring")

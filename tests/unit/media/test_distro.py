@@ -27,5 +27,11 @@ def test_the_right_package_tool_is_named(tmp_path: Path, text: str, apt: bool, w
     assert words in found.install_hint
 
 
+def test_a_child_of_ubuntu_uses_ubuntus_code_name(tmp_path: Path) -> None:
+    text = 'ID=linuxmint\nID_LIKE="ubuntu debian"\nVERSION_CODENAME=wilma\nUBUNTU_CODENAME=noble\n'
+    (tmp_path / "os-release").write_text(text)
+    assert read_distro(tmp_path / "os-release").codename == "noble"
+
+
 def test_no_os_release_is_an_unknown_system(tmp_path: Path) -> None:
     assert read_distro(tmp_path / "none") == Distro("", frozenset(), "")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
+import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -31,6 +34,23 @@ def test_changed_bytes_never_crash_the_reader(changes: list[tuple[int, int]]) ->
     for at, value in changes:
         data[at % len(data)] = value
     read_or_refuse(bytes(data))
+
+
+@pytest.mark.parametrize(("bits", "mib"), [(12, 4), (16, 16), (32, 40)])
+def test_volumes_made_by_mkfs_and_mtools_are_read(bits: int, mib: int, tmp_path: Path) -> None:
+    mkfs = shutil.which("mkfs.fat", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    if not mkfs or not shutil.which("mcopy"):
+        pytest.skip("mkfs.fat or mcopy is not installed: apt-get install dosfstools mtools")
+    image, source = tmp_path / "fat.img", tmp_path / "A long name.cfg"
+    source.write_bytes(b"0123456789" * 3000)
+    image.write_bytes(bytes(mib * 1024 * 1024))
+    command = [mkfs, "-F", str(bits), *(["-s", "1"] if bits == 32 else []), str(image)]
+    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(["mmd", "-i", str(image), "::/Sub"], check=True)
+    for target in ("::/Sub/", "::/lower.txt"):
+        subprocess.run(["mcopy", "-i", str(image), str(source), target], check=True)
+    wanted = source.read_bytes()
+    assert read_fat(image.read_bytes()) == {"Sub/A long name.cfg": wanted, "lower.txt": wanted}
 
 
 @pytest.mark.parametrize("keep", [0, 1, 511, 512, 4096, 20000])
