@@ -31,7 +31,7 @@ _ABILITIES = {"vlan": b"vcreate", "https": b"https", "linkwait": b"iflinkwait", 
 _IPXE_VERSION = re.compile(rb"\d{1,2}\.\d{1,3}(?:\.\d{1,3})?(?:[+~.-][0-9A-Za-z.+~-]{1,80})?")
 _ISOLINUX = re.compile(rb"ISOLINUX (\d+\.\d+(?: [0-9A-Za-z~.-]+)?)")
 _SHIM_VERSION = re.compile(rb"\$Version: ([0-9A-Za-z.~+-]{1,40}) \$")
-_GRUB_NET = b"normal tftp"
+_GRUB_CD = b"cdrom read fails\0"  # message in GRUB's cdboot.img
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Identity:
     """What a boot program is.
 
     :param kind: ``ipxe-lkrn``, ``ipxe-efi``, ``ipxe-snponly-efi``, ``isolinux``, ``ldlinux``,
-        ``shim``, ``shim-mok``, ``grub-efi`` or ``efi`` (some other UEFI program)
+        ``shim``, ``shim-mok``, ``grub-efi``, ``grub-bios`` or ``efi`` (some other UEFI program)
     :param capabilities: of ``autoexec`` (reads autoexec.ipxe from its own volume), ``vlan``,
         ``https``, ``tftp``, ``linkwait``
     :param signers: common names of the signing certificates, empty when unsigned
@@ -68,6 +68,8 @@ def identify(data: bytes) -> Identity | None:
     isolinux = _ISOLINUX.search(data, 0, 1 << 16)
     if isolinux:
         return _bios("isolinux", data, isolinux.group(1).decode("ascii").strip())
+    if _GRUB_CD in data[:2048]:
+        return _bios("grub-bios", data, "")
     if data[:4] == b"\x7fELF" and b"start_ldlinux\0" in data[: 1 << 20]:
         return _bios("ldlinux", data, "")
     return None
@@ -153,8 +155,8 @@ def _kind_of_pe(data: bytes, program: pe.Program) -> tuple[str, str]:
     if b"iPXE/%s" in data or b"iPXE %s" in data:
         kind = "ipxe-snponly-efi" if b"snponly.efi\0" in data else "ipxe-efi"
         return kind, sbat.get("ipxe") or _ipxe_version(data)
-    if "grub" in sbat:
-        return "grub-efi", sbat["grub"]
+    if "grub" in sbat or b"Welcome to GRUB!" in data:
+        return "grub-efi", sbat.get("grub", "")
     if "shim" in sbat:
         shim = _SHIM_VERSION.search(data)
         version = shim.group(1).decode("ascii") if shim else sbat["shim"]

@@ -38,6 +38,7 @@ KINDS = {
         Firmware.UEFI,
         "2.06",
     ),
+    "grub-bios": (bytes(300) + b"cdrom read fails\0" + bytes(9000), Firmware.BIOS, ""),
     "shim": (
         pe(b"UEFI SHIM\n$Version: 16.1 $\n", sbat=b"shim,4,UEFI shim,shim,1,url\n"),
         Firmware.UEFI,
@@ -75,6 +76,11 @@ def test_abilities_are_read_from_the_program() -> None:
 def test_the_version_of_an_old_ipxe_without_sbat_is_found() -> None:
     old = ipxe_efi("1.0.0+git-20190125.36a4c85-5.1", autoexec=False)
     assert identify(old).version == "1.0.0+git-20190125.36a4c85-5.1"
+
+
+def test_a_grub_made_on_the_spot_is_known_without_a_version() -> None:
+    found = identify(pe(b"Welcome to GRUB!\0"))
+    assert (found.kind, found.version) == ("grub-efi", "")
 
 
 def test_signers_are_named() -> None:
