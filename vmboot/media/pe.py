@@ -29,7 +29,7 @@ CERTIFICATE_TABLE = 4
 PKCS_SIGNED_DATA = 0x0002
 MAX_SIGNATURES = 16
 MAX_SECTIONS = 96
-_COMMON_NAME = b"\x55\x04\x03"
+_COMMON_NAME, _ORGANISATION = b"\x55\x04\x03", b"\x55\x04\x0a"
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,11 @@ def _certificate(element: der.Element) -> tuple[tuple[bytes, ...], Signature]:
 
 
 def _common_name(name: der.Element) -> str:
-    found = ""
+    """The common name, else the organisation, since some certificates have no other."""
+    found = {}
     for relative in der.children(name):
         for attribute in der.children(relative):
             parts = list(der.children(attribute))
-            if len(parts) == 2 and parts[0].content == _COMMON_NAME:
-                found = der.text(parts[1])
-    return found
+            if len(parts) == 2:
+                found[parts[0].content] = der.text(parts[1])
+    return found.get(_COMMON_NAME) or found.get(_ORGANISATION) or "unnamed"

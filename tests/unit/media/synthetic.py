@@ -85,15 +85,19 @@ def der(tag: int, *parts: bytes) -> bytes:
     return bytes((tag, 0x83)) + length + content
 
 
-def name(common_name: str) -> bytes:
-    attribute = der(0x30, der(0x06, b"\x55\x04\x03"), der(0x0C, common_name.encode()))
+def name(text: str, *, kind: bytes = b"\x55\x04\x03") -> bytes:
+    attribute = der(0x30, der(0x06, kind), der(0x0C, text.encode()))
     return der(0x30, der(0x31, attribute))
 
 
-def signature(subject: str, issuer: str, *, serial: bytes = b"\x07") -> bytes:
+def signature(
+    subject: str, issuer: str, *, serial: bytes = b"\x07", kind: bytes = b"\x55\x04\x03"
+) -> bytes:
     """A WIN_CERTIFICATE with a PKCS#7 SignedData that has all the fields and no real crypto."""
     number, empty = der(0x02, serial), der(0x30)
-    tbs = der(0x30, der(0xA0, der(2, b"\2")), number, empty, name(issuer), empty, name(subject))
+    tbs = der(
+        0x30, der(0xA0, der(2, b"\2")), number, empty, name(issuer), empty, name(subject, kind=kind)
+    )
     certificate = der(0x30, tbs, empty, der(0x03, b"\0"))
     signer = der(0x30, der(2, b"\1"), der(0x30, name(issuer), number), empty, der(4, b"x" * 64))
     signed = der(0x30, der(2, b"\1"), der(0x31), empty, der(0xA0, certificate), der(0x31, signer))

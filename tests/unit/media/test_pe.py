@@ -41,6 +41,16 @@ def test_signer_and_authority_are_read() -> None:
     assert read_pe(SIGNED).signatures == (Signature("The Signer", "The Authority"),)
 
 
+@pytest.mark.parametrize(
+    ("kind", "shown"), [(b"\x55\x04\x0a", "Snake Oil"), (b"\x55\x04\x06", "unnamed")]
+)
+def test_a_certificate_without_a_common_name_shows_its_organisation(
+    kind: bytes, shown: str
+) -> None:
+    program = read_pe(make(certificates=signature("Snake Oil", "CA", kind=kind)))
+    assert program.signatures == (Signature(shown, "CA"),)
+
+
 def test_two_signatures_are_both_read() -> None:
     table = signature("A", "B") + signature("C", "D")
     assert read_pe(make(certificates=table)).signatures == (
