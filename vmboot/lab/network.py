@@ -27,7 +27,10 @@ from vmboot.lab.network_plan import LabPlan
 NETDEV = f"socket,id=net0,udp=127.0.0.1:{HUB_PORT},localaddr=127.0.0.1:{MACHINE_PORT}"
 _START_SECONDS = 20.0
 _END_SECONDS = 5.0
-_TUN_HINT = "Load the module (modprobe tun), or give the container the device /dev/net/tun."
+_TUN_HINT = (
+    "Load the module (modprobe tun), give the container the device /dev/net/tun, and let this user"
+    " read and write it (mode 0666 is usual), or run as root."
+)
 _NAMESPACE_HINT = (
     "Allow unprivileged user namespaces (sysctl user.max_user_namespaces, on Ubuntu"
     " kernel.apparmor_restrict_unprivileged_userns=0), or run as root; in a container, allow it"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vmboot.clock import Deadline, poll
+from vmboot.clock import Deadline
 from vmboot.errors import DeadlineError, RemoteError
 
 _LINE_LIMIT = 1 << 20
@@ -57,19 +57,13 @@ class QemuControl:
 def connect(path: Path, *, deadline: Deadline) -> Iterator[QemuControl]:
     """Speak to the QEMU that listens at the Unix socket ``path``.
 
-    :raises DeadlineError: nobody listens there in time
+    :raises RemoteError: nobody listens there: it has not come so far, or has ended
     """
-    with poll(lambda: _dial(path), deadline=deadline, every=0.05, what="QEMU's start") as link:
+    with socket.socket(socket.AF_UNIX) as link:
+        try:
+            link.connect(str(path))
+        except OSError as error:
+            raise RemoteError("QEMU is not running", fault=type(error).__name__) from error
         control = QemuControl(link, deadline)
         control.call("qmp_capabilities")
         yield control
-
-
-def _dial(path: Path) -> socket.socket | None:
-    link = socket.socket(socket.AF_UNIX)
-    try:
-        link.connect(str(path))
-    except OSError:
-        link.close()
-        return None
-    return link
