@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from xml.etree import ElementTree as ET
 from xml.parsers.expat import ExpatError
 
-from vmboot.errors import ConnectError, RemoteError, VmbootError
+from vmboot.errors import AuthError, ConnectError, RemoteError, VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.vsphere import faults, soap, tls
 from vmboot.vsphere.credentials import Credentials
@@ -128,6 +128,8 @@ class Session:
         try:
             if self.content is not None:
                 self._attempt(self.content.sessionManager.Logout, write=True)
+        except _NotLoggedInError:
+            pass  # it expired: that is logged out, too
         except VmbootError as error:
             self._sink(Event("session.logout-failed", error.message, self.host))
         self._pool.close()
@@ -196,10 +198,7 @@ class Session:
             return self._attempt(fn, write=write)
         except _NotLoggedInError:
             self._login_again(seen)
-        try:
-            return self._attempt(fn, write=write)
-        except _NotLoggedInError as again:
-            raise faults.error_of(again.fault) from None
+        return self._attempt(fn, write=write)
 
     def soap(self, method: str, this: soap.Ref, arguments: str = "") -> ET.Element:
         """A read by hand-made SOAP; see :mod:`vmboot.vsphere.soap`.
@@ -329,10 +328,12 @@ class HttpReply:
         return self._session._unbroken(lambda: self._response.read(size))
 
 
-class _NotLoggedInError(Exception):
+class _NotLoggedInError(AuthError):
+    """The session expired; :meth:`Session.call` opens it again."""
+
     def __init__(self, fault: SoapFault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
+        error = faults.error_of(fault)
+        super().__init__(error.message, hint=error.hint)
 
 
 def connect(credentials: Credentials, *, sink: Sink = ignore) -> Session:
