@@ -1,5 +1,10 @@
 """A rollout of 40 VMs through ansible-runner: check, canary, waves, again, and back."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.lab.rollout_steps import fleet_file, planned, runner, started_waves
@@ -58,3 +63,25 @@ def test_undo_without_an_id_takes_the_last_rollout(lab, fleet_file):
     back, _ = rollout(playbook="undo")
     assert back.rollout == first.rollout
     assert dump(lab) == before
+
+
+def test_the_lab_s_inventory_works_with_ansible_alone(lab, fleet_file, repository):
+    """Without vmboot around it; the fleet's path is relative to where the person is."""
+    run = subprocess.run(
+        [
+            Path(sys.executable).parent / "ansible-playbook",
+            f"--inventory={repository / 'inventories' / 'lab'}",
+            "--extra-vars=vmboot_fleet=fleet.yml",
+            "--check",
+            "--diff",
+            repository / "playbooks" / "rollout.yml",
+        ],
+        cwd=fleet_file.parent,
+        env=os.environ | lab.environment() | {"PWD": str(fleet_file.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout
+    assert "canary: 2 machines" in run.stdout
+    assert "+boot order: " in run.stdout
+    assert "0 failed" in run.stdout
