@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,20 +17,21 @@ MESSAGE = (
 
 
 @contextmanager
-def says_what_it_finishes(sink: Sink) -> Iterator[Sink]:
-    """For the length of a ``with`` block, Ctrl-C is explained before it takes effect.
+def stop_on_interrupt(sink: Sink) -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C within the ``with`` block sets, after it is explained.
 
-    The run itself gets the usual ``KeyboardInterrupt``. A second Ctrl-C is not explained again.
+    Work that looks at the event ends by itself. The second Ctrl-C is the usual
+    ``KeyboardInterrupt``.
     """
+    stop = threading.Event()
 
-    def explain(number: int, frame: FrameType | None) -> None:
+    def explain(_number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
         sink(Event("run.interrupted", MESSAGE))
-        signal.default_int_handler(number, frame)
+        stop.set()
 
-    before = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGINT, explain)
+    before = signal.signal(signal.SIGINT, explain)
     try:
-        yield sink
+        yield stop
     finally:
         signal.signal(signal.SIGINT, before)

@@ -60,7 +60,7 @@ _CONNECTION = _all(
             "--insecure",
             is_flag=True,
             default=None,
-            help="Do not check the certificate (refused where a thumbprint is known).",
+            help="Do not check the certificate; a known thumbprint is checked all the same.",
         ),
     )
 )

@@ -2,27 +2,28 @@ import signal
 
 import pytest
 
-from vmboot.cli.interrupt import MESSAGE, says_what_it_finishes
+from vmboot.cli.interrupt import MESSAGE, stop_on_interrupt
 
 
-def test_ctrl_c_is_explained_and_then_takes_effect():
+def test_the_first_ctrl_c_is_explained_and_asks_the_work_to_end():
     seen = []
-    with pytest.raises(KeyboardInterrupt), says_what_it_finishes(seen.append):
+    with stop_on_interrupt(seen.append) as stop:
+        assert not stop.is_set()
         signal.raise_signal(signal.SIGINT)
+        assert stop.is_set()
     assert [(event.kind, event.message) for event in seen] == [("run.interrupted", MESSAGE)]
 
 
-def test_a_second_ctrl_c_is_not_explained_again():
+def test_the_second_ctrl_c_ends_it_at_once():
     seen = []
-    with says_what_it_finishes(seen.append):
-        for _ in range(2):
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), stop_on_interrupt(seen.append):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
     assert len(seen) == 1
 
 
 def test_the_handler_before_is_put_back():
     before = signal.getsignal(signal.SIGINT)
-    with says_what_it_finishes(lambda event: None):
+    with stop_on_interrupt(lambda event: None):
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before

@@ -11,7 +11,7 @@ import rich_click as click
 from vmboot.cli.commands.plan import exit_of, group_names
 from vmboot.cli.connecting import fleet_and_session
 from vmboot.cli.exits import Exit
-from vmboot.cli.interrupt import says_what_it_finishes
+from vmboot.cli.interrupt import stop_on_interrupt
 from vmboot.cli.options import (
     Connection,
     PowerPolicy,
@@ -31,6 +31,8 @@ from vmboot.cli.progress import watching
 from vmboot.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    import threading
+
     from rich.console import RenderableType
 
     from vmboot.events import Sink
@@ -110,9 +112,9 @@ def run(options: Options, terminal: Terminal) -> Exit:
             return _deliver(terminal, plan, None, Exit.INTERRUPTED)
         with (
             watching(terminal, events=options.events) as sink,
-            says_what_it_finishes(sink) as sink,
+            stop_on_interrupt(sink) as stop,
         ):
-            result = _apply(options, plan, fleet, session, sink)
+            result = _apply(options, plan, fleet, session, sink, stop)
     return _deliver(terminal, plan, result, exit_of_run(plan, result))
 
 
@@ -129,7 +131,14 @@ def _plan(options: Options, fleet: Fleet, session: Session, sink: Sink) -> Plan:
     )
 
 
-def _apply(options: Options, plan: Plan, fleet: Fleet, session: Session, sink: Sink) -> RunResult:
+def _apply(
+    options: Options,
+    plan: Plan,
+    fleet: Fleet,
+    session: Session,
+    sink: Sink,
+    stop: threading.Event,
+) -> RunResult:
     from vmboot import api
 
     return api.apply(
@@ -141,6 +150,7 @@ def _apply(options: Options, plan: Plan, fleet: Fleet, session: Session, sink: S
         window=options.window,
         max_failures=options.max_failures,
         loader_dirs=options.loader_dirs,
+        stop=stop,
         sink=sink,
     )
 

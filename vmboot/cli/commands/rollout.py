@@ -10,7 +10,6 @@ import rich_click as click
 
 from vmboot.cli.connecting import credential_keywords
 from vmboot.cli.exits import Exit
-from vmboot.cli.interrupt import says_what_it_finishes
 from vmboot.cli.options import (
     Connection,
     PowerPolicy,
@@ -93,10 +92,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
     if not (options.yes or options.check) and not terminal.confirm(question, flag="--yes"):
         terminal.note("nothing was changed")
         return Exit.INTERRUPTED
-    with (
-        watching(terminal, events=options.events) as sink,
-        says_what_it_finishes(sink) as sink,
-    ):
+    with watching(terminal, events=options.events) as sink:
         result = api.rollout(
             fleet,
             inventory=options.inventory,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from vmboot.model import Firmware
 
@@ -29,10 +29,14 @@ def fleet_text(*, host: str, port: int, thumbprint: str, firmwares: Collection[F
         "targets:",
         *(f'  - {{vms: "{FOLDERS[firmware]}", method: iso}}' for firmware in chosen),
         "templates:",
-        *(
-            f'  - {{vms: "/DC1/vm/Templates/{name}", method: iso}}'
-            for firmware in chosen
-            for name in TEMPLATES[firmware]
-        ),
+        *(f'  - {{vms: "{pattern}", method: iso}}' for pattern in _templates(chosen)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _templates(firmwares: Sequence[Firmware]) -> list[str]:
+    """Patterns for the templates with these firmwares; they lie in one folder."""
+    if len(firmwares) == len(Firmware):
+        return ["/DC1/vm/Templates/*"]
+    names = (name for firmware in firmwares for name in TEMPLATES[firmware])
+    return [f"/DC1/vm/Templates/{name}" for name in names]

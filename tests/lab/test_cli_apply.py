@@ -1,0 +1,187 @@
+"""The main job on the command line: plan, apply, status, undo, with every way to watch it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.lab.cliprocess import SECONDS, Shell
+from vmboot.lab import Vcenter
+
+pytestmark = pytest.mark.lab
+
+SOME = """\
+targets: [{vms: ["/DC1/vm/PVS/BIOS/pvs-00*", "/DC1/vm/PVS/UEFI/pvs-00*"], method: iso}]
+templates: [{vms: "/DC1/vm/Templates/*", method: iso}]
+"""
+
+
+@pytest.fixture
+def shell(lab: Vcenter, tmp_path: Path) -> Shell:
+    shell = Shell.at(lab, tmp_path)
+    shell.fleet(SOME)
+    return shell
+
+
+def test_plan_apply_status_undo_tell_the_same_story_by_exit_codes_and_json(shell, lab):
+    planned = shell.run("plan", "--json")
+    count = len(planned.document["machines"])
+    assert (planned.code, planned.document["counts"]["change"]) == (6, count)
+
+    applied = shell.run("apply", "--json", "--yes")
+    result = applied.document["result"]
+    assert (applied.code, result["counts"]["done"]) == (0, count)
+
+    lab.reset_counters()
+    again = shell.run("apply", "--json")
+    assert (again.code, again.document["result"]) == (0, None)
+    assert lab.counters().total_writes == 0
+
+    status = shell.run("status", "--json")
+    assert (status.code, status.document["counts"]["as-wished"]) == (0, count)
+
+    listed = shell.run("runs", "--json").document["runs"]
+    assert [each["id"] for each in listed] == [result["run_id"]]
+
+    undone = shell.run("undo", "last", "--json", "--yes")
+    assert (undone.code, undone.document["counts"]["done"]) == (0, count)
+    assert shell.run("status").code == 6
+
+    swept = shell.run("sweep", "--all", "--yes", "--json")
+    assert (swept.code, len(swept.document["result"]["removed"])) == (0, 1)
+
+
+def test_apply_prints_the_command_that_takes_it_back(shell):
+    applied = shell.run("apply", "--yes", "--limit", "/DC1/vm/**/pvs-001")
+    command = applied.out.splitlines()[-1].partition("to take it back: vmboot ")[2]
+    undone = shell.run(*command.split(), "--yes")
+    assert (applied.code, undone.code) == (0, 0)
+    assert "1 machine" in undone.out
+
+
+def test_a_dry_run_writes_nothing(shell, lab):
+    lab.reset_counters()
+    assert shell.run("apply", "--dry-run").code == 6
+    assert lab.counters().total_writes == 0
+
+
+def test_events_are_json_lines_and_the_result_stays_one_document(shell):
+    ended = shell.run("apply", "--json", "--events", "--yes", "--limit", "/DC1/vm/**/pvs-001")
+    events = [json.loads(line) for line in ended.err.splitlines()]
+    assert all(set(event) == {"kind", "message", "subject", "data"} for event in events)
+    assert {"plan.begin", "run.begin", "vm.done"} <= {event["kind"] for event in events}
+    assert ended.document["result"]["counts"]["done"] == 1
+    shell.run("undo", "last", "--yes")
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [({}, False), ({"FORCE_COLOR": "1"}, True), ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False)],
+)
+def test_colour_follows_the_environment(shell, variables, coloured):
+    assert ("\x1b[" in shell.run("plan", **variables).out) is coloured
+
+
+def test_a_pipe_gets_whole_paths_without_padding(shell):
+    lines = shell.run("plan").out.splitlines()
+    assert "/DC1/vm/PVS/BIOS/pvs-001" in lines
+    assert not [line for line in lines if line != line.rstrip()]
+
+
+def test_quiet_leaves_only_the_result(shell):
+    ended = shell.run("apply", "-q", "--yes", "--limit", "/DC1/vm/**/pvs-001")
+    assert ended.err == ""
+    assert ended.out.splitlines()[0].startswith("1 machine in ")
+    shell.run("undo", "last", "--yes")
+
+
+def test_a_plan_file_is_the_json_of_the_plan(shell):
+    ended = shell.run("plan", "--json", "--out", "plan.json")
+    assert json.loads((shell.folder / "plan.json").read_text()) == ended.document
+
+
+def terminal(shell: Shell, *words: str, **changes: str | None) -> pexpect.spawn[str]:
+    program, *arguments = shell.command(*words)
+    return pexpect.spawn(
+        program,
+        arguments,
+        cwd=str(shell.folder),
+        env=shell.environment(TERM="xterm-256color", **changes),  # type: ignore[arg-type]
+        encoding="utf-8",
+        timeout=SECONDS,
+        dimensions=(40, 80),
+    )
+
+
+def ended(process: pexpect.spawn[str]) -> int | None:
+    process.expect(pexpect.EOF)
+    process.close()
+    return process.exitstatus
+
+
+def test_on_a_terminal_no_means_no(shell, lab):
+    lab.reset_counters()
+    process = terminal(shell, "apply")
+    process.expect(r"Apply this to .*\? \[y/N\] ")
+    process.sendline("n")
+    process.expect("nothing was changed")
+    assert ended(process) == 130
+    assert lab.counters().total_writes == 0
+
+
+def test_on_a_terminal_yes_shows_progress_and_then_the_result(shell):
+    process = terminal(shell, "apply", "--limit", "/DC1/vm/**/pvs-00[12]")
+    process.expect(r"\[y/N\] ")
+    process.sendline("y")
+    process.expect("2 machines in ")
+    process.expect("vmboot undo ")
+    assert ended(process) == 0
+    assert shell.run("undo", "last", "--yes").code == 0
+
+
+def test_on_a_terminal_the_password_is_asked_for_and_not_shown(shell, lab):
+    process = terminal(shell, "plan", VMBOOT_PASSWORD=None)
+    process.expect(f"Password for {lab.user}@{lab.host}: ")
+    process.waitnoecho()
+    process.sendline(lab.password)
+    process.expect("Plan for fleet.yml")
+    before = str(process.before)
+    assert lab.password not in before
+    assert ended(process) == 6
+
+
+def test_ctrl_c_says_what_it_finishes_ends_with_130_and_undo_works(small_lab, tmp_path):
+    lab = small_lab(vms=40, templates=4, task_ms=150)
+    shell = Shell.at(lab, tmp_path)
+    shell.fleet('targets: [{vms: "/DC1/vm/PVS/**", method: iso}]\n')
+    process = subprocess.Popen(
+        shell.command("apply", "--yes", "--json", "--events", "--window", "2"),
+        cwd=shell.folder,
+        env=shell.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if json.loads(line)["kind"] == "vm.done":
+            process.send_signal(signal.SIGINT)
+            break
+    out, err = process.communicate(timeout=SECONDS)
+    kinds = [json.loads(line)["kind"] for line in err.splitlines()]
+    assert process.returncode == 130, out
+    counts = json.loads(out)["result"]["counts"]
+    assert "run.interrupted" in kinds
+    assert counts["done"] > 0
+    assert counts["skipped"] > 0
+    assert counts["failed"] == 0
+    undone = shell.run("undo", "last", "--yes", "--json")
+    assert (undone.code, undone.document["counts"]["done"]) == (0, counts["done"])
+    shell_status = shell.run("status", "--json").document
+    assert shell_status["unfinished"] == []
