@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.boot.conftest import PVS1, PVS2
+from tests.boot.bootlab import PVS1, PVS2
 from vmboot.lab.markers import marker_line
 from vmboot.lab.network_pcap import read_pcap
 from vmboot.lab.rehearsal_report import Reached, RehearsalReport

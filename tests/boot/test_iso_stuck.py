@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.boot.conftest import PVS1, PVS2
+from tests.boot.bootlab import PVS1, PVS2
 from vmboot.lab.rehearsal_report import Reached
 from vmboot.lab.rehearsal_serial import plain
 from vmboot.model import Firmware

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.boot.conftest import PVS1, PVS2
+from tests.boot.bootlab import PVS1, PVS2
 from vmboot.clock import Deadline, poll
 from vmboot.errors import InputError, MissingToolError, NotFoundError, RefusedError
 from vmboot.lab.network import isolated_network
@@ -165,12 +165,17 @@ def test_an_ordinary_user_may_open_it(network_of_its_own, for_everyone):
         " print(network.namespace)\n"
     )
     user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    device = "mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200"
+    usual_device = ["unshare", "--mount", "sh", "-c", f'{device} && exec "$@"', "sh"]
     programs = [sys.executable, "/usr/bin/python3"]  # root's own may lie where only root can go
     allowed = [p for p in programs if subprocess.run([*user, "test", "-x", p]).returncode == 0]
     if not allowed:
         pytest.skip("no Python here may be run by user 65534")
     ran = subprocess.run(
-        [*user, allowed[0], "-c", code], cwd=for_everyone, capture_output=True, text=True
+        [*usual_device, *user, allowed[0], "-c", code],
+        cwd=for_everyone,
+        capture_output=True,
+        text=True,
     )
     if "RefusedError" in ran.stderr or "MissingToolError" in ran.stderr:
         pytest.skip(f"only root may here: {ran.stderr.strip().splitlines()[-1]}")

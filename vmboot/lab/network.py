@@ -115,6 +115,7 @@ def isolated_network(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=_environment(),
+            start_new_session=True,  # Ctrl-C at a terminal reaches us alone, and we clean up
         )
         try:
             network = IsolatedNetwork(process)
@@ -122,6 +123,9 @@ def isolated_network(
             yield network
         finally:
             _end(process)
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
 
 def _unshare() -> list[str]:

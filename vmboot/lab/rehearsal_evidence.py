@@ -14,6 +14,7 @@ from vmboot.lab.network_wire import WireEvent
 from vmboot.lab.rehearsal_serial import SerialFact
 
 _KEPT = 2000
+_NETWORK = re.compile(r"PXE|HTTP")
 _CD = re.compile(r"DVD|CD-?ROM")
 _NO_ANSWER_ENDS = ("script.silent", "script.pause", "script.returned")
 
@@ -70,6 +71,12 @@ class Evidence:
     def cd_failed(self) -> bool:
         """The firmware tried the CD and found nothing to start."""
         return any(f.kind == "boot.failed" and _CD.search(f.detail) for f in self.serial)
+
+    @property
+    def refused(self) -> SerialFact | None:
+        """The firmware, or a signed loader, refused a program on the media for its signature."""
+        refusals = [fact for fact in self.serial if fact.kind == "boot.refused"]
+        return next((fact for fact in refusals if not _NETWORK.search(fact.detail)), None)
 
     @property
     def loader(self) -> SerialFact | None:

@@ -36,7 +36,7 @@ def finished(case: Case, seen: Evidence, now: float) -> bool:
     download = seen.download(case.file)
     if download and not case.marked:
         return now - download.at >= _SETTLE
-    if seen.fact("boot.refused") and case.machine.secure_boot:
+    if seen.refused and case.machine.secure_boot:
         return True
     if seen.cd_failed and not any(disk.image for disk in case.machine.disks):
         return True  # the lab has no PXE server: nothing else can boot
@@ -260,8 +260,7 @@ def _loader_error(seen: Evidence, seconds: float) -> str:
 
 def _no_loader(case: Case, seen: Evidence, seconds: float) -> str:
     machine = case.machine
-    refused = seen.fact("boot.refused")
-    if refused and machine.secure_boot:
+    if seen.refused and machine.secure_boot:
         return (
             "the firmware refused the loader: Secure Boot is on and the loader is not signed by a"
             " key it trusts; use media with a signed loader, or turn Secure Boot off for this VM"

@@ -27,7 +27,10 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("script.returned", r"vmboot: (.* did not start, or came back)"),
         ("script.foreign", r"vmboot: (these media carry no bootstrap.*)"),
         ("firmware", r"SeaBIOS \(version ([^)]*)\)"),
-        ("boot.refused", r"BdsDxe: failed to \w+ \S+ .*: (Access Denied|Security Violation)"),
+        (
+            "boot.refused",
+            r"BdsDxe: failed to \w+ \S+ \"([^\"]*?) *\".*: (Access Denied|Security Violation)",
+        ),
         ("boot.refused", r"(bad shim signature|Verification failed: \(0x1A\) Security.*)"),
         ("boot.failed", r"Boot failed: (.*)"),
         ("boot.failed", r"BdsDxe: failed to \w+ \S+ \"([^\"]*?) *\".*: (.*)"),

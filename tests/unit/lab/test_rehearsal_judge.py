@@ -109,6 +109,12 @@ def test_secure_boot_refusal_is_named_and_ends_the_wait():
     assert finished(case, evidence([refused]), 6)
 
 
+def test_refusal_of_a_network_program_does_not_end_the_wait():
+    machine = replace(VM, firmware=Firmware.UEFI, secure_boot=True)
+    refused = SerialFact(5, "boot.refused", "UEFI PXEv4 (MAC:005056010203): Access Denied")
+    assert not finished(replace(CASE, machine=machine), evidence([refused]), 6)
+
+
 def test_the_network_cards_own_rom_is_not_the_loader():
     serial = [
         SerialFact(0.1, "console"),
@@ -249,7 +255,7 @@ def test_notes_count_what_came_before_the_cd():
         (
             'BdsDxe: failed to load Boot0001 "UEFI QEMU DVD-ROM " from X: Access Denied',
             "boot.refused",
-            "Access Denied",
+            "UEFI QEMU DVD-ROM: Access Denied",
         ),
         (
             'BdsDxe: failed to load Boot0001 "UEFI QEMU DVD-ROM " from X: Not Found',
