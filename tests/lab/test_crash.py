@@ -1,0 +1,154 @@
+"""kill -9 at 50 points of an apply: what follows always finds its way, forward and back.
+
+After each kill, once ``apply`` (then ``undo``), once ``undo`` of the crashed run at once. The judge
+is a reader that shares no code with vmboot: no template left a VM, no device lost, nothing attached
+twice, and after the undo everything as before.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab import crash_child
+from tests.lab.fleetlab import Site, changed, drives, site_on
+from vmboot.fleet.runs import list_runs
+from vmboot.fleet.spec import Fleet
+from vmboot.fleet.sweep import sweep
+from vmboot.lab import Vcenter, start_vcenter
+
+pytestmark = pytest.mark.lab
+POINTS = 50
+FLEET = """\
+targets: [{vms: "/DC1/vm/PVS/**", method: iso}]
+templates: [{vms: "/DC1/vm/Templates/*", method: iso}]
+"""
+Dump = dict[str, dict[str, Any]]
+
+
+class Crashes:
+    """A small lab, the fleet on it, and children that die."""
+
+    def __init__(self, site: Site, fleet: Fleet, state: Path) -> None:
+        self.site, self.fleet = site, fleet
+        self._environment = {**site.lab.environment(), "VMBOOT_STATE": str(state)}
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["tests.lab.crash_child", "pyVmomi", "pycdlib"])
+
+    def child(self, burns_at: int) -> int:
+        """Run an apply that dies at that point; how many points it reached if it lived."""
+        ours, theirs = self._context.Pipe(duplex=False)
+        arguments = (
+            self._environment,
+            str(self.fleet.file),
+            str(self.site.loaders),
+            burns_at,
+            theirs,
+        )
+        process = self._context.Process(target=crash_child.run, args=arguments)
+        process.start()
+        theirs.close()
+        process.join(60)
+        if process.exitcode == -signal.SIGKILL:
+            return 0
+        assert process.exitcode == 0, f"the child ended with {process.exitcode}"
+        return int(ours.recv())
+
+    def clean(self) -> None:
+        """The ISO goes too, so that the next apply uploads it again."""
+        sweep(self.fleet, self.site.session, everything=True)
+
+
+@pytest.fixture(scope="module")
+def crashes(lab_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
+    folder = tmp_path_factory.mktemp("crash")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        start_vcenter(vms=8, templates=2, specials=False, task_ms=20, binary=lab_binary) as vcenter,
+        site_on(vcenter, folder) as site,
+    ):
+        patch.setenv("VMBOOT_STATE", str(folder / "state"))
+        switch_off(vcenter, site.dump())
+        yield Crashes(site, site.fleet(FLEET), folder / "state")
+
+
+@pytest.fixture(scope="module")
+def points(crashes: Crashes) -> list[int]:
+    """50 points spread evenly over an apply from its first to its last."""
+    total = crashes.child(0)
+    crashes.site.undo(list_runs()[0].id)
+    crashes.clean()
+    assert total > POINTS
+    return [1 + number * (total - 1) // (POINTS - 1) for number in range(POINTS)]
+
+
+def switch_off(vcenter: Vcenter, machines: Dump) -> None:
+    """So that the crashed apply has work with every one of them."""
+    for path, machine in machines.items():
+        if machine["runtime.powerState"] == "poweredOn":
+            vcenter.edit(path, power="off")
+
+
+@pytest.fixture(autouse=True)
+def state(crashes: Crashes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VMBOOT_STATE", crashes._environment["VMBOOT_STATE"])
+
+
+def templates(machines: Dump) -> set[str]:
+    return {path for path, machine in machines.items() if machine["config.template"] == "true"}
+
+
+def disks(machine: dict[str, Any]) -> list[str]:
+    devices = machine["config.hardware.device"].values()
+    return sorted(d["backing"]["fileName"] for d in devices if d["type"] == "VirtualDisk")
+
+
+def ours(machine: dict[str, Any]) -> int:
+    """How many drives hold our ISO."""
+    return sum("/vmboot-boot-" in d["backing"].get("fileName", "") for d in drives(machine))
+
+
+def test_a_killed_apply_is_continued_by_the_next_and_undone_whole(
+    crashes: Crashes, points: list[int]
+) -> None:
+    site = crashes.site
+    before = site.dump()
+    for point in points:
+        crashes.child(point)
+        crashed = list_runs()[0]
+
+        result = site.apply(crashes.fleet)
+
+        after = site.dump()
+        assert result.failed == result.pending == result.skipped == 0, f"point {point}"
+        assert templates(after) == templates(before), f"point {point}"
+        for path, machine in after.items():
+            assert ours(machine) == 1, f"point {point}: {path}"
+            assert disks(machine) == disks(before[path]), f"point {point}: {path}"
+            assert len(drives(machine)) <= 1 + len(drives(before[path])), f"point {point}"
+        assert all(run.finished for run in list_runs()), f"point {point}"
+
+        undone = site.undo(result.run_id or crashed.id)
+
+        assert undone.failed == undone.pending == 0, f"point {point}"
+        assert changed(before, site.dump()) == [], f"point {point}"
+        crashes.clean()
+
+
+def test_a_killed_apply_is_undone_at_once(crashes: Crashes, points: list[int]) -> None:
+    site = crashes.site
+    before = site.dump()
+    for point in points:
+        known = {run.id for run in list_runs()}
+        crashes.child(point)
+        for run in [run for run in list_runs() if run.id not in known]:
+            undone = site.undo(run.id)
+            assert undone.failed == undone.pending == 0, f"point {point}"
+        assert changed(before, site.dump()) == [], f"point {point}"
+        assert all(run.finished for run in list_runs()), f"point {point}"
+        crashes.clean()
