@@ -1,0 +1,1 @@
+"""Boot media as bytes: loaders, scripts, FAT and ISO images, and what is on any of them."""

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.media.synthetic import PROGRAMS, ipxe_efi
-from vmboot.errors import ConnectError, DeadlineError, MissingToolError, NotFoundError, VmbootError
+from vmboot.errors import ConnectError, DeadlineError, MissingToolError, NotFoundError
 from vmboot.events import Event
 from vmboot.media.aptsources import AptSource
-from vmboot.media.distro import Distro, read_distro
+from vmboot.media.distro import Distro
 from vmboot.media.fetch import fetch_loaders, import_loaders, own_sources, with_newer
 from vmboot.media.find import fetched_dir, find_loaders
 from vmboot.media.loaders import select_loaders
@@ -265,14 +265,3 @@ def test_only_the_distributions_own_suites_are_asked() -> None:
 
 def test_import_is_offered_beside_fetch() -> None:
     assert callable(import_loaders)
-
-
-@pytest.mark.lab
-def test_this_machines_own_mirrors_have_an_ipxe_that_boots_uefi_media(bare_machine: Path) -> None:
-    if not read_distro().has_apt:
-        pytest.skip("this is neither Debian nor Ubuntu, so there is nothing to fetch from")
-    try:
-        fetch_loaders()
-    except VmbootError as error:
-        pytest.skip(f"the package mirrors cannot be used here: {error.message}")
-    assert select_loaders([Firmware.UEFI]).ipxe_efi
