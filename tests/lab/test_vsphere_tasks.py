@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.lab.vsphere_lab import machine, machines, our_iso, session_on, wished
-from vmboot.errors import RemoteError
+from vmboot.errors import AuthError, RefusedError, RemoteError
 from vmboot.events import Event
 from vmboot.lab import Vcenter
 from vmboot.vsphere.changes import SetBootOrder
@@ -205,7 +205,10 @@ def test_a_stopped_run_does_not_wait_for_ever(session: Session, lab: Vcenter):
     assert [fault_of(outcome) for outcome in outcomes] == ["Deadline"]
 
 
-def test_an_interrupt_is_raised_again_after_all_was_reported(session: Session, lab: Vcenter):
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RefusedError("journal full")])
+def test_an_interrupt_is_raised_again_after_all_was_reported(
+    session: Session, lab: Vcenter, error: BaseException | type[BaseException]
+):
     lab.delays(task_ms=100)
     found = machines(session, "pvs-*")
     outcomes: list[Outcome] = []
@@ -213,15 +216,56 @@ def test_an_interrupt_is_raised_again_after_all_was_reported(session: Session, l
     def jobs() -> Iterator[Job]:
         for number, item in enumerate(found):
             if number == 10:
-                raise KeyboardInterrupt  # as Ctrl-C does, wherever the engine happens to be
+                raise error
             yield job(item)
 
-    with pytest.raises(KeyboardInterrupt):
-        outcomes.extend(run_window(session, jobs(), window=4))
-    assert list(run_window(session, ())) == []
+    running = run_window(session, jobs(), window=4)
+    with pytest.raises(error if isinstance(error, type) else type(error)):
+        for outcome in running:
+            outcomes.append(outcome)  # noqa: PERF402 - list() would lose them
 
-    calls = lab.counters().calls
-    assert calls["ReconfigVM_Task"] <= 10
+    assert {o.subject for o in outcomes} == {m.path for m in found[:10]}
+    started = [outcome for outcome in outcomes if outcome.started]
+    assert all(outcome.ok for outcome in started)
+    assert lab.counters().calls["ReconfigVM_Task"] == len(started)
+
+
+def test_a_task_the_vcenter_forgot_is_of_unknown_outcome(session: Session):
+    lost = Job("lost", start=lambda _session: "task-4711")
+    outcomes = {o.subject: o for o in run_window(session, [lost, job(machine(session, "pvs-001"))])}
+
+    assert fault_of(outcomes.pop("lost")) == "TaskGone"
+    assert all(outcome.ok for outcome in outcomes.values())
+
+
+def test_a_login_refused_in_the_middle_ends_the_run_without_locking_the_account(
+    session: Session, lab: Vcenter
+):
+    found = machines(session, "pvs-*")
+    lab.fault("slow-task", method="ReconfigVM_Task", vm=found[0].name, ms=3000)
+    outcomes: list[Outcome] = []
+
+    def jobs() -> Iterator[Job]:
+        for number, item in enumerate(found):
+            if number == 8:
+                lab.fault("fault", method="Login", fault="InvalidLogin", count=-1)
+                lab.expire_sessions()
+                lab.reset_counters()
+            yield job(item)
+
+    with pytest.raises(AuthError):
+        for outcome in run_window(session, jobs(), window=8):
+            outcomes.append(outcome)  # noqa: PERF402 - list() would lose them
+
+    assert sorted(o.subject for o in outcomes) == sorted(m.path for m in found)
+    assert {o.subject: o for o in outcomes}[found[0].path].error is not None
+    assert lab.counters().calls["Login"] == 1
+
+
+def test_a_write_without_a_task_is_done_when_it_returns(session: Session):
+    (outcome,) = run_window(session, [Job("quick", start=lambda _session: None)])
+
+    assert outcome.ok
 
 
 def test_the_question_about_a_locked_cd_is_answered(session: Session, lab: Vcenter):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -235,3 +236,17 @@ def test_a_file_is_deleted_once(session: Session, datastore: DatastoreChoice, pa
 def test_names_with_blanks_and_signs_work(session: Session, datastore: DatastoreChoice):
     assert send(session, datastore, "a folder/boot #1 & ä%.iso")
     assert stat(session, datastore=datastore, path="a folder/boot #1 & ä%.iso") is not None
+
+
+def test_on_vsan_and_vvol_the_namespace_manager_makes_the_top_folder(
+    session: Session, datastore: DatastoreChoice, lab: Vcenter
+):
+    # The lab has neither; its namespace manager refuses an ordinary datastore, as a vCenter's does.
+    vsan = replace(datastore, makes_directories=False)
+    lab.reset_counters()
+    with pytest.raises(RemoteError) as refused:
+        make_directory(session, datastore=vsan, folder="namespace/below")
+
+    assert refused.value.fault == "CannotCreateFile"
+    assert lab.counters().calls["CreateDirectory"] == 1
+    assert "MakeDirectory" not in lab.counters().calls

@@ -58,6 +58,8 @@ class SlotPlan:
 
 def plan_cdrom(machine: Machine, *, iso: CdBacking) -> SlotPlan:
     """The changes that put ``iso`` into slot 0:0, connected at power on."""
+    if machine.unavailable:
+        return SlotPlan(problems=(_out_of_reach(machine),))
     slot = boot_slot(machine)
     held = occupants(machine.hardware).get(slot)
     if held is not None and held.kind is DeviceKind.CDROM:
@@ -108,6 +110,13 @@ def _use(drive: Device, iso: CdBacking) -> Iterator[SetCdrom]:
             connected=False,
             allow_guest_control=connection.allow_guest_control,
         ),
+    )
+
+
+def _out_of_reach(machine: Machine) -> Problem:
+    return Problem(
+        f"the vCenter calls it {machine.unavailable}, so it cannot be changed",
+        hint="bring back its host or its datastore, or remove it from the inventory",
     )
 
 

@@ -135,6 +135,8 @@ class Machine:
     :param pool: managed object id of its resource pool; ``None`` for templates
     :param hw_version: number in ``config.version``, e.g. 19 for ``"vmx-19"``
     :param boot_order: as configured; empty means the firmware's default
+    :param unavailable: ``runtime.connectionState`` where it is not ``connected``, e.g.
+        ``"inaccessible"``; what is known of such a machine may be old or nothing
     """
 
     moid: str
@@ -153,3 +155,4 @@ class Machine:
     change_version: str = ""
     hardware: Hardware = field(default_factory=Hardware)
     boot_order: tuple[BootEntry, ...] = ()
+    unavailable: str = ""

@@ -30,6 +30,7 @@ MACHINE_PROPERTIES = (
     "resourcePool",
     "runtime.host",
     "runtime.powerState",
+    "runtime.connectionState",
     "config.instanceUuid",
     "config.template",
     "config.firmware",
@@ -108,7 +109,13 @@ def machine_of(found: Found, finder: PathFinder, computes: Mapping[str, str]) ->
         change_version=found.text("config.changeVersion"),
         hardware=hardware_of(found.props.get("config.hardware.device")),
         boot_order=boot_order_of(options),
+        unavailable=_unavailable(found),
     )
+
+
+def _unavailable(found: Found) -> str:
+    state = found.text("runtime.connectionState")
+    return "" if state == "connected" else state
 
 
 def hardware_of(array: ET.Element | None) -> Hardware:

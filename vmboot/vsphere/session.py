@@ -79,6 +79,7 @@ class Session:
         )
         self._login_lock = threading.Lock()
         self._generation = 0
+        self._refused: AuthError | None = None
         self._session_key = ""
         self._closed = threading.Event()
         self.content: Any = None
@@ -162,8 +163,14 @@ class Session:
         with self._login_lock:
             if self._generation != seen:
                 return  # another thread has done it meanwhile
+            if self._refused is not None:
+                raise self._refused  # trying on would only lock the account
             self._sink(Event("session.relogin", f"logging in to {self.host} again", self.host))
-            self._attempt(self._login, write=False)
+            try:
+                self._attempt(self._login, write=False)
+            except AuthError as refused:
+                self._refused = refused
+                raise
             self._generation += 1
 
     def _new_stub(self) -> Stub:

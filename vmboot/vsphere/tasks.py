@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from vmboot.errors import ConnectError, RemoteError, VmbootError
+from vmboot.errors import AuthError, ConnectError, RemoteError, VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.vsphere import faults, questions, soap
 from vmboot.vsphere.collector import Found, retrieve
@@ -85,34 +86,55 @@ def run_window(
     :param before_start: called in the caller's thread with the subjects about to be written,
         before any of them is sent: the place to journal. An exception from it ends the run.
     :param stop: when set, nothing more is sent; what is in flight is waited for up to ``grace_s``
-        and everything not started is reported so. ``KeyboardInterrupt`` does the same, and is
-        raised again at the end.
+        and everything not started is reported so. ``KeyboardInterrupt``, an error from ``jobs`` or
+        ``before_start``, and a login that is refused in the middle do the same, and are raised
+        again at the end. A second ``KeyboardInterrupt`` is raised at once.
     """
-    engine = _Engine(session, deadline_s=deadline_s, sink=sink)
-    pending = iter(jobs)
-    stopping = stop or threading.Event()
-    interrupted = False
+    engine = _Engine(session, deadline_s=deadline_s, grace_s=grace_s, sink=sink)
+    waiting = _Waiting(iter(jobs))
+    failure: BaseException | None = None
     with ThreadPoolExecutor(submitters, thread_name_prefix="vmboot-submit") as pool:
         while True:
             try:
-                if not stopping.is_set():
-                    batch = tuple(islice(pending, window - engine.in_flight))
-                    engine.submit(pool, batch, before_start)
+                if not engine.is_stopping(stop):
+                    batch = waiting.take(window - engine.in_flight)
+                    if batch and before_start is not None:
+                        before_start(tuple(job.subject for job in batch))
+                    engine.submit(pool, waiting)
                 if not engine.in_flight:
                     break
-                outcomes = engine.wait(stopping, grace_s)
-            except KeyboardInterrupt:
-                if interrupted:
+                outcomes = engine.wait()
+            except (KeyboardInterrupt, VmbootError) as error:
+                if isinstance(failure, KeyboardInterrupt):
                     raise
-                interrupted = True
-                stopping.set()
-                sink(Event("run.interrupted", "nothing more is sent; waiting for what is"))
-                continue
+                failure = error
+                engine.stop()
+                sink(Event("run.interrupted", "nothing more is sent; waiting for what was"))
+                # Without a login there is nothing to wait for.
+                outcomes = engine.abandon() if isinstance(error, AuthError) else []
             yield from outcomes
-    for job in pending:
-        yield _not_started(job)
-    if interrupted:
-        raise KeyboardInterrupt
+    yield from map(_not_started, waiting.rest())
+    if failure is not None:
+        raise failure
+
+
+@dataclass
+class _Waiting:
+    """Jobs not yet sent. What was taken from the source is never lost, whatever interrupts."""
+
+    source: Iterator[Job]
+    taken: deque[Job] = field(default_factory=deque)
+
+    def take(self, count: int) -> tuple[Job, ...]:
+        """Have ``count`` jobs ready to be sent; those that are new."""
+        known = len(self.taken)
+        self.taken.extend(islice(self.source, max(0, count - known)))
+        return tuple(self.taken)[known:]
+
+    def rest(self) -> Iterator[Job]:
+        """All that was never sent."""
+        yield from self.taken
+        yield from self.source
 
 
 @dataclass
@@ -128,6 +150,7 @@ class _Engine:
 
     session: Session
     deadline_s: float
+    grace_s: float
     sink: Sink
     sent: SimpleQueue[tuple[Job, float, Future[Any]]] = field(default_factory=SimpleQueue)
     sending: int = 0
@@ -139,15 +162,19 @@ class _Engine:
     def in_flight(self) -> int:
         return self.sending + len(self.live)
 
-    def submit(
-        self,
-        pool: ThreadPoolExecutor,
-        batch: Sequence[Job],
-        before_start: Callable[[tuple[str, ...]], None] | None,
-    ) -> None:
-        if batch and before_start is not None:
-            before_start(tuple(job.subject for job in batch))
-        for job in batch:
+    def stop(self) -> None:
+        """Send nothing more, and wait no longer than the grace."""
+        if self.stopped_at is None:
+            self.stopped_at = time.monotonic()
+
+    def is_stopping(self, asked: threading.Event | None) -> bool:
+        if asked is not None and asked.is_set():
+            self.stop()
+        return self.stopped_at is not None
+
+    def submit(self, pool: ThreadPoolExecutor, waiting: _Waiting) -> None:
+        while waiting.taken:
+            job = waiting.taken.popleft()
             self.sending += 1
             pool.submit(self._start, job).add_done_callback(self._hand_over(job))
 
@@ -159,14 +186,13 @@ class _Engine:
         begun = time.monotonic()
         return lambda future: self.sent.put((job, begun, future))
 
-    def wait(self, stopping: threading.Event, grace_s: float) -> list[Outcome]:
+    def wait(self) -> list[Outcome]:
         """Wait for the next thing to happen and return what ended."""
         ended = self._receive(self._wake_at() - time.monotonic())
         now = time.monotonic()
         if self.live and now >= self.pace.next_poll(self._starts(), now):
             ended += self._poll()
-        ended += self._overdue(stopping, grace_s)
-        return ended
+        return ended + self._overdue()
 
     def _wake_at(self) -> float:
         now = time.monotonic()
@@ -247,12 +273,16 @@ class _Engine:
             subjects = {item.job.vm: item.job.subject for item in late}
             questions.answer(self.session, subjects, sink=self.sink)
 
-    def _overdue(self, stopping: threading.Event, grace_s: float) -> list[Outcome]:
+    def abandon(self) -> list[Outcome]:
+        """Give up on all that is in flight."""
+        left = tuple(self.live.values())
+        self.live.clear()
+        return [_outcome(item.job, item.started, _gone()) for item in left]
+
+    def _overdue(self) -> list[Outcome]:
         """Give up on tasks past their deadline, or past the grace of a stopped run."""
         now = time.monotonic()
-        if stopping.is_set() and self.stopped_at is None:
-            self.stopped_at = now
-        is_over = self.stopped_at is not None and now - self.stopped_at > grace_s
+        is_over = self.stopped_at is not None and now - self.stopped_at > self.grace_s
         late = {
             moid: item
             for moid, item in self.live.items()
@@ -295,7 +325,7 @@ def _not_started(job: Job) -> Outcome:
 
 def _gone() -> RemoteError:
     return RemoteError(
-        "the vCenter does not know the task any more",
+        "the end of the task was not seen",
         fault=faults.TASK_GONE,
         hint="whether it succeeded shows when the machine is read again",
     )

@@ -154,6 +154,15 @@ def test_four_ide_disks_leave_no_room():
     assert "no IDE unit is free" in plan.problems[0].message
 
 
+@pytest.mark.parametrize("state", ["disconnected", "inaccessible", "orphaned", "invalid"])
+def test_a_machine_out_of_reach_is_refused(state: str):
+    plan = plan_cdrom(machine(cd(IDE0), unavailable=state), iso=OURS)
+
+    assert plan.refused
+    assert plan.changes == ()
+    assert state in plan.problems[0].message
+
+
 def test_a_suspended_machine_must_be_off_even_for_a_change_of_media():
     assert plan_cdrom(machine(cd(IDE0), power=Power.SUSPENDED), iso=OURS).powered_off_only
 
