@@ -1,12 +1,19 @@
 """What stops a rollout: too many failures, an interrupt, a login that fails."""
 
+import os
+import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.lab.rollout_steps import credentials, fleet_file, runner, started_waves
 from tests.soap import dump
+from vmboot.clock import Deadline, poll
 from vmboot.fleet.rollout import RolloutState, run_rollout
+from vmboot.fleet.runs import list_runs
 
 __all__ = ["fleet_file"]
 
@@ -100,4 +107,44 @@ def test_a_wrong_password_stops_before_anything_with_its_hint(lab, fleet_file, b
     assert "password" in result.message
     assert result.hint
     assert result.waves == ()
+    assert dump(lab) == before
+
+
+def environments():
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has just ended
+            yield path.read_bytes()
+
+
+ROLL = """
+import sys
+from vmboot.fleet.rollout import run_rollout
+from vmboot.vsphere.credentials import resolve
+
+login = resolve(use_keyring=False)
+run_rollout(sys.argv[1], login, sink=lambda e: print(e.kind, e.subject, flush=True))
+"""
+
+
+def test_a_rollout_that_is_killed_begins_no_further_wave(lab, fleet_file, before, tmp_path):
+    lab.delays(task_ms=300)
+    killed = subprocess.Popen(
+        [sys.executable, "-c", ROLL, str(fleet_file)],
+        env=os.environ | lab.environment() | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with killed:
+        assert any(line.startswith("wave.started wave 1") for line in killed.stdout)
+        killed.kill()
+
+    def silence():
+        return None if any(str(tmp_path).encode() in e for e in environments()) else True
+
+    poll(silence, deadline=Deadline.after(60), every=0.2, what="the end of Ansible")
+    lab.delays(task_ms=0)
+    waves = [run.wave for run in list_runs()]
+    assert "wave 2" not in waves
+    back, _ = runner(lab, fleet_file)(playbook="undo")
+    assert back.state is RolloutState.DONE
     assert dump(lab) == before
