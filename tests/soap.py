@@ -236,7 +236,7 @@ def _machine(
             pairs = [plain(option) for option in value]
             out[path] = {pair["key"]: pair.get("value", "") for pair in pairs}
         elif path == "config.hardware.device":
-            out[path] = _devices(value)
+            out[path] = _devices(value, names)
         elif path in ("runtime.host", "resourcePool"):
             kind = "HostSystem" if path == "runtime.host" else "ResourcePool"
             out[path] = names[kind].get(_text(value), "") + " " + _text(value)
@@ -245,7 +245,7 @@ def _machine(
     return out
 
 
-def _devices(value: ElementTree.Element) -> dict[int, Any]:
+def _devices(value: ElementTree.Element, names: dict[str, dict[str, str]]) -> dict[int, Any]:
     devices = {}
     for element in value:
         device = plain(element)
@@ -253,6 +253,10 @@ def _devices(value: ElementTree.Element) -> dict[int, Any]:
             device["device"] = sorted(device["device"])
         if "connectable" in device:
             device["connectable"].pop("status", None)
+        for field, kind in (("datastore", "Datastore"), ("network", "Network")):
+            if field in device.get("backing", {}):
+                ref = device["backing"][field]
+                device["backing"][field] = names[kind].get(ref, ref)
         devices[int(device["key"])] = device
     return devices
 

@@ -331,3 +331,10 @@ def test_refused_reconfigure_changes_nothing(lab, client):
 def test_unknown_fields_are_refused(lab, client):
     with refused(lab, "spec-known", vmodl.fault.NotSupported):
         client.reconfigure(client.vm("pvs-001"), vAppConfigRemoved=True)
+
+
+def test_calls_without_rules_are_refused(lab, client):
+    """What the simulator would do to devices without any rule of ours."""
+    with refused(lab, "spec-known", vmodl.fault.NotSupported):
+        store = client.vm("pvs-001").datastore[0]
+        client.vm("pvs-001").AttachDisk_Task(vim.vslm.ID(id="x"), store, 1000, 1)

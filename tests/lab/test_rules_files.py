@@ -187,6 +187,33 @@ def test_disk_manager_overwrites_nothing(lab, client, dc):
         disks.CreateVirtualDisk_Task(target, dc, spec)
 
 
+def test_disk_manager_copies_a_disk(lab, client, dc):
+    disks = client.content.virtualDiskManager
+    source, target = "[shared-01] pvs-001/pvs-001.vmdk", "[shared-01] up/copy.vmdk"
+    wait(disks.CopyVirtualDisk_Task(source, dc, target, dc))
+    size = client.file("HEAD", "up/copy-flat.vmdk").getheader("Content-Length")
+    assert size == client.file("HEAD", "pvs-001/pvs-001-flat.vmdk").getheader("Content-Length")
+    with refused(lab, "spec-known", vmodl.fault.NotImplemented):
+        spec = vim.VirtualDiskManager.VirtualDiskSpec(diskType="thin", adapterType="lsiLogic")
+        disks.CopyVirtualDisk_Task(source, dc, "[shared-01] up/other.vmdk", dc, spec)
+    disks.DeleteVirtualDisk_Task(target, dc)  # the simulator's: pyvmomi cannot read its info
+    until(lambda: client.file("HEAD", "up/copy-flat.vmdk").status == 404)
+
+
+@pytest.mark.parametrize("store", ["shared-01", "pod-ds-01"])
+def test_datastore_browser_sees_uploads(client, store):
+    client.file("PUT", "seen.iso", datastore=store, body=bytes(1234))
+    datastore = next(ds for ds in client.find("/DC1").datastore if ds.name == store)
+    kind = vim.host.DatastoreBrowser
+    spec = kind.SearchSpec(
+        matchPattern=["seen.iso"],
+        details=kind.FileInfo.Details(fileSize=True, fileType=True, modification=True),
+    )
+    task = datastore.browser.SearchDatastore_Task(f"[{store}]", spec)
+    until(lambda: task.info.state == "success")
+    assert [(f.path, f.fileSize) for f in task.info.result.file] == [("seen.iso", 1234)]
+
+
 def test_full_datastore(lab, client, http_refused):
     lab.datastore("shared-02", free_mib=1)
     response = client.file("PUT", "big.iso", datastore="shared-02", body=bytes(2 << 20))

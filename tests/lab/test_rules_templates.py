@@ -249,5 +249,6 @@ def test_clone_of_a_template_obeys_the_rules(lab, client):
     task = client.vm("tpl-win11-pvs").CloneVM_Task(folder, "clone-01", spec)
     until(lambda: task.info.state == "success")
     vm = client.vm("clone-01")
+    assert vm.runtime.faultToleranceState == "notConfigured"
     with refused(lab, "unit-reserved", vim.fault.InvalidDeviceSpec):
         client.reconfigure(vm, edit(moved(disk_of(vm), 7)))

@@ -42,8 +42,15 @@ func init() {
 		"DeleteDatastoreFile_Task": (*lab).deleteFile,
 		"DeleteVirtualDisk_Task":   (*lab).checkDeleteDisk,
 		"MoveVirtualDisk_Task":     (*lab).checkMoveDisk,
-		"CopyVirtualDisk_Task":     (*lab).checkCopyDisk,
+		"CopyVirtualDisk_Task":     (*lab).copyDisk,
 		"CreateVirtualDisk_Task":   (*lab).checkCreateDisk,
+
+		"AttachDisk_Task":       (*lab).notModelled,
+		"DetachDisk_Task":       (*lab).notModelled,
+		"InstantClone_Task":     (*lab).notModelled,
+		"CustomizeVM_Task":      (*lab).notModelled,
+		"MigrateVM_Task":        (*lab).notModelled,
+		"RevertToSnapshot_Task": (*lab).notModelled,
 
 		"DatastoreEnterMaintenanceMode": (*lab).enterDatastoreMaintenance,
 	}
@@ -121,4 +128,9 @@ func (l *lab) login(c call) (interface{}, *refusal) {
 
 func (l *lab) noLogin(call) (interface{}, *refusal) {
 	return nil, refuse("login-checked", &types.InvalidLogin{}, "The lab only knows user and password.")
+}
+
+// notModelled refuses what the simulator would do without any rule.
+func (l *lab) notModelled(c call) (interface{}, *refusal) {
+	return nil, refuse("spec-known", &types.NotSupported{}, "The lab does not model %s.", c.name)
 }

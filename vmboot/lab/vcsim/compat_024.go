@@ -62,3 +62,18 @@ func setCoresPerSocket(hw *types.VirtualHardware, spec *types.VirtualMachineConf
 }
 
 func coresPerSocket(n int32) int32 { return n }
+
+// watchVMs sets the defaults of every VM that is made later.
+func watchVMs(reg registry) { reg.AddHandler(vmWatcher{}) }
+
+type vmWatcher struct{}
+
+func (vmWatcher) Reference() types.ManagedObjectReference {
+	return types.ManagedObjectReference{Type: "LabVMWatcher", Value: "LabVMWatcher"}
+}
+
+func (vmWatcher) PutObject(obj mo.Reference) { setEnums(obj) }
+
+func (vmWatcher) UpdateObject(mo.Reference, []types.PropertyChange) {}
+
+func (vmWatcher) RemoveObject(types.ManagedObjectReference) {}

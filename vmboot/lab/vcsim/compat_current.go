@@ -19,7 +19,7 @@ const govmomiRelease = "0.55.1"
 // capabilities tells tests what this build can do; see compat_024.go.
 var capabilities = []string{
 	"strict-rules", "faults", "privileges", "questions", "http-folder",
-	"task-delay", "task-delay-all", "storage-pod", "nfc-import", "namespace-manager",
+	"task-delay", "task-delay-all", "storage-pod", "namespace-manager",
 }
 
 type registry = *simulator.Registry
@@ -75,3 +75,18 @@ func setCoresPerSocket(hw *types.VirtualHardware, spec *types.VirtualMachineConf
 }
 
 func coresPerSocket(n int32) *int32 { return types.NewInt32(n) }
+
+// watchVMs sets the defaults of every VM that is made later.
+func watchVMs(reg registry) { reg.AddHandler(vmWatcher{}) }
+
+type vmWatcher struct{}
+
+func (vmWatcher) Reference() types.ManagedObjectReference {
+	return types.ManagedObjectReference{Type: "LabVMWatcher", Value: "LabVMWatcher"}
+}
+
+func (vmWatcher) PutObject(_ *simulator.Context, obj mo.Reference) { setEnums(obj) }
+
+func (vmWatcher) UpdateObject(*simulator.Context, mo.Reference, []types.PropertyChange) {}
+
+func (vmWatcher) RemoveObject(*simulator.Context, types.ManagedObjectReference) {}

@@ -175,21 +175,56 @@ func (l *lab) fromTo(source, target string, force bool) (from, to string, no *re
 	return from, to, nil
 }
 
+// copyLocal copies a file; its holes stay holes.
 func copyLocal(from, to string) error {
 	r, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
+	info, err := r.Stat()
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return fmt.Errorf("%s is a directory", filepath.Base(from))
+	}
 	w, err := os.Create(to)
 	if err != nil {
 		return err
 	}
-	if _, err = io.Copy(w, r); err != nil {
-		w.Close()
-		return err
+	err = copyData(w, r, info.Size())
+	if closing := w.Close(); err == nil {
+		err = closing
 	}
-	return w.Close()
+	return err
+}
+
+// Whence values of lseek(2) on Linux.
+const (
+	seekData = 3
+	seekHole = 4
+)
+
+func copyData(w, r *os.File, size int64) error {
+	for at := int64(0); at < size; {
+		start, err := r.Seek(at, seekData)
+		if err != nil {
+			break // no data after at
+		}
+		end, err := r.Seek(start, seekHole)
+		if err != nil {
+			end = size
+		}
+		if _, err := w.Seek(start, io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := io.Copy(w, io.NewSectionReader(r, start, end-start)); err != nil {
+			return err
+		}
+		at = end
+	}
+	return w.Truncate(size)
 }
 
 func (l *lab) deleteFile(c call) (interface{}, *refusal) {
@@ -241,15 +276,61 @@ func (l *lab) checkMoveDisk(c call) (interface{}, *refusal) {
 	return nil, l.checkDiskTarget(req.DestName)
 }
 
-func (l *lab) checkCopyDisk(c call) (interface{}, *refusal) {
+// copyDisk is ours: the simulator copies holes as zeros, and boot disks are
+// nearly all holes.
+func (l *lab) copyDisk(c call) (interface{}, *refusal) {
 	var req types.CopyVirtualDisk_Task
 	if no := decode(c, &req); no != nil {
 		return nil, no
 	}
+	if req.DestSpec != nil {
+		return nil, refuse("spec-known", &types.NotImplemented{}, "CopyVirtualDisk has no destSpec.")
+	}
 	if no := l.checkDiskOperation(req.SourceName, false); no != nil {
 		return nil, no
 	}
-	return nil, l.checkDiskTarget(req.DestName)
+	if no := l.checkDiskTarget(req.DestName); no != nil {
+		return nil, no
+	}
+	j := l.fileJob(c, "", func() *refusal { return l.duplicateDisk(req.SourceName, req.DestName) })
+	j.description = "VirtualDiskManager.copyVirtualDisk"
+	return l.respond(j, func(ref types.ManagedObjectReference) interface{} {
+		return &types.CopyVirtualDisk_TaskResponse{Returnval: ref}
+	})
+}
+
+func (l *lab) duplicateDisk(source, target string) *refusal {
+	from, no := l.filePlace(source)
+	if no != nil {
+		return no
+	}
+	capacity, no := checkDescriptor(source, from)
+	if no != nil {
+		return no
+	}
+	to, no := l.filePlace(target)
+	if no != nil {
+		return no
+	}
+	err := l.writeDisk(target, capacity)
+	if err == nil {
+		err = copyLocal(extentOf(from), flatName(to))
+	}
+	if err != nil {
+		return refuse("disk-new", &types.CannotCreateFile{FileFault: types.FileFault{File: target}}, "%v", err)
+	}
+	return nil
+}
+
+// extentOf is the first extent of a disk whose descriptor was checked.
+func extentOf(file string) string {
+	text, _ := os.ReadFile(file)
+	for _, line := range strings.Split(string(text), "\n") {
+		if m := extent.FindStringSubmatch(line); m != nil {
+			return filepath.Join(filepath.Dir(file), m[2])
+		}
+	}
+	return flatName(file)
 }
 
 func (l *lab) checkCreateDisk(c call) (interface{}, *refusal) {
@@ -274,8 +355,8 @@ func (l *lab) checkDiskOperation(name string, exclusive bool) *refusal {
 	return nil
 }
 
-// checkDiskTarget: a new disk overwrites nothing (copy with force does, too,
-// not work on a vCenter) and its directory is there.
+// checkDiskTarget: a new disk overwrites nothing, not even with force, and its
+// directory is there.
 func (l *lab) checkDiskTarget(name string) *refusal {
 	file, no := l.filePlace(name)
 	if no != nil {

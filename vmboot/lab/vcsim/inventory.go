@@ -69,6 +69,7 @@ type builder struct {
 // populate builds the whole inventory before anybody can connect.
 func (l *lab) populate() error {
 	setTaskDelay(0)
+	watchVMs(l.reg)
 	b := &builder{lab: l, ctx: context.Background(), hosts: map[string]*simulator.HostSystem{},
 		vmDirs: map[string]*simulator.Folder{}}
 	for _, step := range []func() error{

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -146,9 +147,7 @@ func (b *builder) configure(vm *simulator.VirtualMachine, p vmPlan, devices []ty
 	for _, kv := range append([][2]string{{"nvram", p.name + ".nvram"}, {"svga.present", "TRUE"}}, p.extra...) {
 		c.ExtraConfig = append(c.ExtraConfig, &types.OptionValue{Key: kv[0], Value: kv[1]})
 	}
-	// Empty enums would make a whole read of vm.runtime fail in pyvmomi.
-	vm.Runtime.FaultToleranceState = types.VirtualMachineFaultToleranceStateNotConfigured
-	vm.Runtime.RecordReplayState = types.VirtualMachineRecordReplayStateInactive
+	setEnums(vm)
 	vm.Runtime.ConnectionState = types.VirtualMachineConnectionStateConnected
 	vm.Runtime.PowerState = poweredOff
 	vm.Summary.Runtime = vm.Runtime
@@ -163,6 +162,19 @@ func (b *builder) configure(vm *simulator.VirtualMachine, p vmPlan, devices []ty
 	vm.Guest.ToolsRunningStatus = "guestToolsNotRunning"
 	vm.Summary.Guest.ToolsStatus = vm.Guest.ToolsStatus
 	vm.Summary.Guest.ToolsRunningStatus = vm.Guest.ToolsRunningStatus
+}
+
+// setEnums fills in what the simulator leaves empty: an empty enum makes a
+// whole read of vm.runtime fail in pyvmomi.
+func setEnums(obj mo.Reference) {
+	vm, ok := obj.(*simulator.VirtualMachine)
+	if !ok {
+		return
+	}
+	for _, runtime := range []*types.VirtualMachineRuntimeInfo{&vm.Runtime, &vm.Summary.Runtime} {
+		runtime.FaultToleranceState = types.VirtualMachineFaultToleranceStateNotConfigured
+		runtime.RecordReplayState = types.VirtualMachineRecordReplayStateInactive
+	}
 }
 
 func countDisks(devices []types.BaseVirtualDevice) int32 {
