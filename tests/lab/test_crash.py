@@ -19,8 +19,10 @@ from tests.lab import crash_child
 from tests.lab.fleetlab import Site, changed, drives, site_on
 from vmboot.fleet.runs import list_runs
 from vmboot.fleet.spec import Fleet
-from vmboot.fleet.sweep import sweep
 from vmboot.lab import Vcenter, start_vcenter
+from vmboot.vsphere.placement import choice_of
+from vmboot.vsphere.storage import read_storage
+from vmboot.vsphere.transfer import delete
 
 pytestmark = pytest.mark.lab
 POINTS = 50
@@ -39,6 +41,7 @@ class Crashes:
         self._environment = {**site.lab.environment(), "VMBOOT_STATE": str(state)}
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.lab.crash_child", "pyVmomi", "pycdlib"])
+        (self._iso,) = site.plan(fleet).uploads
 
     def child(self, burns_at: int) -> int:
         """Run an apply that dies at that point; how many points it reached if it lived."""
@@ -59,9 +62,17 @@ class Crashes:
         assert process.exitcode == 0, f"the child ended with {process.exitcode}"
         return int(ours.recv())
 
-    def clean(self) -> None:
-        """The ISO goes too, so that the next apply uploads it again."""
-        sweep(self.fleet, self.site.session, everything=True)
+    def remove_iso(self) -> None:
+        """So that the next apply uploads it again."""
+        store = choice_of(read_storage(self.site.session).datastore(self._iso.moid)[0])
+        assert delete(self.site.session, datastore=store, path=self._iso.file)
+
+    def spread(self) -> list[int]:
+        """50 points spread evenly over an apply, from its first to its last."""
+        total = self.child(0)
+        self.site.undo(list_runs()[0].id)
+        assert total > POINTS
+        return [1 + number * (total - 1) // (POINTS - 1) for number in range(POINTS)]
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +86,6 @@ def crashes(lab_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.setenv("VMBOOT_STATE", str(folder / "state"))
         switch_off(vcenter, site.dump())
         yield Crashes(site, site.fleet(FLEET), folder / "state")
-
-
-@pytest.fixture(scope="module")
-def points(crashes: Crashes) -> list[int]:
-    """50 points spread evenly over an apply from its first to its last."""
-    total = crashes.child(0)
-    crashes.site.undo(list_runs()[0].id)
-    crashes.clean()
-    assert total > POINTS
-    return [1 + number * (total - 1) // (POINTS - 1) for number in range(POINTS)]
 
 
 def switch_off(vcenter: Vcenter, machines: Dump) -> None:
@@ -113,14 +114,15 @@ def ours(machine: dict[str, Any]) -> int:
     return sum("/vmboot-boot-" in d["backing"].get("fileName", "") for d in drives(machine))
 
 
-def test_a_killed_apply_is_continued_by_the_next_and_undone_whole(
-    crashes: Crashes, points: list[int]
-) -> None:
+def test_a_killed_apply_is_continued_by_the_next_and_undone_whole(crashes: Crashes) -> None:
     site = crashes.site
     before = site.dump()
-    for point in points:
+    left_as_vms = 0
+    for point in crashes.spread():
+        crashes.remove_iso()
         crashes.child(point)
         crashed = list_runs()[0]
+        left_as_vms += len(templates(before) - templates(site.dump()))
 
         result = site.apply(crashes.fleet)
 
@@ -137,13 +139,13 @@ def test_a_killed_apply_is_continued_by_the_next_and_undone_whole(
 
         assert undone.failed == undone.pending == 0, f"point {point}"
         assert changed(before, site.dump()) == [], f"point {point}"
-        crashes.clean()
+    assert left_as_vms, "no kill came between a template's way out and its way back"
 
 
-def test_a_killed_apply_is_undone_at_once(crashes: Crashes, points: list[int]) -> None:
+def test_a_killed_apply_is_undone_at_once(crashes: Crashes) -> None:
     site = crashes.site
     before = site.dump()
-    for point in points:
+    for point in crashes.spread():
         known = {run.id for run in list_runs()}
         crashes.child(point)
         for run in [run for run in list_runs() if run.id not in known]:
@@ -151,4 +153,3 @@ def test_a_killed_apply_is_undone_at_once(crashes: Crashes, points: list[int]) -
             assert undone.failed == undone.pending == 0, f"point {point}"
         assert changed(before, site.dump()) == [], f"point {point}"
         assert all(run.finished for run in list_runs()), f"point {point}"
-        crashes.clean()

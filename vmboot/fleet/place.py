@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from vmboot.errors import RefusedError
 from vmboot.fleet.plan import Problem
 from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.placement import AUTO, DatastoreChoice, choose_datastore
 from vmboot.vsphere.storage import Storage
+
+_HINT = "mount it there, name another one in media.iso.datastore, or leave these machines out"
 
 
 @dataclass(frozen=True)
@@ -35,43 +39,49 @@ def place_iso(
     :raises RefusedError: it will do for no machine at all
     """
     prefer = _holding(machines, file_name)
+
+    def choose(some: Sequence[Machine], option: str) -> DatastoreChoice:
+        return choose_datastore(storage, some, wanted=option, size=size, prefer=prefer)
+
     try:
-        return Place(choose_datastore(storage, machines, wanted=wanted, size=size, prefer=prefer))
+        return Place(choose(machines, wanted))
     except RefusedError as error:
+        groups = _by_compute(machines)
         options = [ds.path for ds in storage.datastores] if wanted == AUTO else [wanted]
-        tries = [_Try(storage, machines, option, size, prefer) for option in options]
-        best = max(tries, key=lambda each: len(each.kept))  # the first of equals
-        if not best.kept:
+        kept = max((_fitting(groups, option, choose) for option in options), key=len)
+        if not kept:
             raise error from None
-    choice = choose_datastore(storage, best.kept, wanted=best.option, size=size, prefer=prefer)
-    return Place(choice, best.refused)
+    place = choose(kept, wanted)
+    left_out = [group for group in groups if group[0] not in kept]
+    return Place(place, _refused(left_out, place.name if wanted == AUTO else wanted, choose))
 
 
-class _Try:
-    """One datastore, tried for each cluster or host by itself."""
-
-    def __init__(
-        self,
-        storage: Storage,
-        machines: Sequence[Machine],
-        option: str,
-        size: int,
-        prefer: frozenset[str],
-    ) -> None:
-        self.option = option
-        self.kept: list[Machine] = []
-        self.refused: dict[str, Problem] = {}
-        for group in _by_compute(machines):
-            try:
-                choose_datastore(storage, group, wanted=option, size=size, prefer=prefer)
-                self.kept += group
-            except RefusedError as error:
-                self.refused |= {m.moid: _problem(error, group[0], m) for m in group}
+_Choose: TypeAlias = Callable[[Sequence[Machine], str], DatastoreChoice]
 
 
-def _problem(error: RefusedError, named: Machine, machine: Machine) -> Problem:
-    """The error of a whole group, told of one of its machines."""
-    return Problem(error.message.replace(named.path, machine.path), error.hint)
+def _fitting(groups: Sequence[Sequence[Machine]], option: str, choose: _Choose) -> list[Machine]:
+    """The machines of all groups that, each by itself, reach the datastore."""
+    kept: list[Machine] = []
+    for group in groups:
+        with suppress(RefusedError):
+            choose(group, option)
+            kept += group
+    return kept
+
+
+def _refused(
+    groups: Sequence[Sequence[Machine]], option: str, choose: _Choose
+) -> dict[str, Problem]:
+    """Why these do not reach it, told of each machine."""
+    refused: dict[str, Problem] = {}
+    for group in groups:
+        try:
+            choose(group, option)
+        except RefusedError as error:
+            for machine in group:
+                message = error.message.replace(group[0].path, machine.path)
+                refused[machine.moid] = Problem(message, _HINT)
+    return refused
 
 
 def _by_compute(machines: Sequence[Machine]) -> list[list[Machine]]:
