@@ -16,10 +16,11 @@ import (
 const govmomiRelease = "0.24.2"
 
 // capabilities: without "task-delay-all" only the lab's own tasks last longer,
-// not those that the simulator runs (clone, snapshot, disk manager).
+// not those that the simulator runs (clone, snapshot, disk manager); without
+// "storage-pod" a container view does not show the members of a pod.
 var capabilities = []string{
 	"strict-rules", "faults", "privileges", "questions", "http-folder",
-	"task-delay", "storage-pod",
+	"task-delay",
 }
 
 type registry = *simulator.Registry

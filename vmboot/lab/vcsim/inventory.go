@@ -161,46 +161,58 @@ func (b *builder) buildDatastores() error {
 	if err != nil {
 		return err
 	}
-	for _, plan := range datastorePlan {
+	for n, plan := range datastorePlan {
 		hosts := plan.hosts
 		if hosts == nil {
 			for _, c := range clusterPlan {
 				hosts = append(hosts, c.hosts...)
 			}
 		}
-		ref, err := b.addDatastore(plan.name, hosts[0])
-		if err != nil {
-			return err
-		}
+		parent := b.reg.Get(b.folders.DatastoreFolder.Reference())
 		if plan.pod {
-			task, err := object.NewFolder(b.client, pod.Reference()).MoveInto(b.ctx, []types.ManagedObjectReference{ref})
-			if err != nil {
-				return err
-			}
-			if err := task.Wait(b.ctx); err != nil {
-				return err
-			}
+			parent = b.reg.Get(pod.Reference())
+		}
+		if err := b.addDatastore(plan.name, n, parent); err != nil {
+			return err
 		}
 		b.mount(plan.name, hosts, plan.gib)
 	}
 	return nil
 }
 
-func (b *builder) addDatastore(name, host string) (types.ManagedObjectReference, error) {
+// addDatastore registers a datastore by hand: the simulator's own way names it
+// after a directory of this machine in some releases.
+func (b *builder) addDatastore(name string, n int, parent mo.Reference) error {
 	dir := filepath.Join(b.home, name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return types.ManagedObjectReference{}, err
+		return err
 	}
-	system, err := object.NewHostSystem(b.client, b.hosts[host].Self).ConfigManager().DatastoreSystem(b.ctx)
-	if err != nil {
-		return types.ManagedObjectReference{}, err
+	above := parent.Reference()
+	ds := &simulator.Datastore{}
+	ds.Self = types.ManagedObjectReference{Type: "Datastore", Value: fmt.Sprintf("datastore-%d", 1000+n)}
+	ds.Name = name
+	ds.ManagedEntity.Name = name
+	ds.Parent = &above
+	ds.Info = &types.VmfsDatastoreInfo{DatastoreInfo: types.DatastoreInfo{Name: name, Url: dir}}
+	ds.Summary.Datastore = &ds.Self
+	ds.Summary.Name, ds.Summary.Url = name, dir
+	ds.Capability.DirectoryHierarchySupported = true
+	ds.Capability.PerFileThinProvisioningSupported = true
+	ds.Capability.TopLevelDirectoryCreateSupported = types.NewBool(true)
+	browser := &simulator.HostDatastoreBrowser{}
+	browser.Datastore = []types.ManagedObjectReference{ds.Self}
+	ds.Browser = b.reg.Put(browser).Reference()
+	b.reg.Put(ds)
+	switch folder := parent.(type) {
+	case *simulator.Folder:
+		folder.ChildEntity = append(folder.ChildEntity, ds.Self)
+	case *simulator.StoragePod:
+		folder.ChildEntity = append(folder.ChildEntity, ds.Self)
 	}
-	ds, err := system.CreateLocalDatastore(b.ctx, name, dir)
-	if err != nil {
-		return types.ManagedObjectReference{}, err
-	}
-	b.places[name] = datastorePlace{ref: ds.Reference(), dir: dir}
-	return ds.Reference(), nil
+	dc := b.datacenter()
+	dc.Datastore = append(dc.Datastore, ds.Self)
+	b.places[name] = datastorePlace{ref: ds.Self, dir: dir}
+	return nil
 }
 
 // mount makes the host lists, both ways, say who sees the datastore.
@@ -219,6 +231,9 @@ func (b *builder) mount(name string, hosts []string, gib int64) {
 			},
 		})
 		h.Datastore = append(without(h.Datastore, ds.Self), ds.Self)
+		if system, ok := b.reg.Get(*h.ConfigManager.DatastoreSystem).(*simulator.HostDatastoreSystem); ok {
+			system.Datastore = h.Datastore
+		}
 		switch parent := b.reg.Get(*h.Parent).(type) {
 		case *simulator.ClusterComputeResource:
 			parent.Datastore = append(without(parent.Datastore, ds.Self), ds.Self)
