@@ -205,7 +205,7 @@ def main(arguments: Sequence[str]) -> int:
     ]
     if "--check" in arguments:
         for name in stale:
-            sys.stderr.write(f"docs/reference/{name} is not up to date; run {sys.argv[0]}\n")
+            sys.stderr.write(f"docs/reference/{name} is stale: python tools/gen_reference.py\n")
         return bool(stale)
     PLACE.mkdir(parents=True, exist_ok=True)
     for name in stale:

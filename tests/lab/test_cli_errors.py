@@ -55,8 +55,9 @@ def test_each_mistake_has_its_exit_code_and_two_lines(shell, file, groups, chang
     assert "wr0ng-secret" not in ended.err
 
 
-@pytest.mark.parametrize(("file", "groups", "changes", "code", "words"), CASES.values(), ids=CASES)
-def test_with_json_each_mistake_is_a_document(shell, file, groups, changes, code, words):
+@pytest.mark.parametrize("name", ["unknown key", "glob without match", "wrong thumbprint"])
+def test_with_json_a_mistake_is_a_document(shell, name):
+    file, groups, changes, code, _ = CASES[name]
     shell.fleet(groups)
     ended = shell.run("plan", file, "--json", **changes)
     assert set(ended.error) >= {"message", "hint", "place", "code"}

@@ -35,3 +35,19 @@ def stop_on_interrupt(sink: Sink) -> Iterator[threading.Event]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def explained_interrupt(sink: Sink) -> Iterator[None]:
+    """For work that takes ``KeyboardInterrupt`` itself: the first one is explained as it comes."""
+
+    def explain(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        sink(Event("run.interrupted", MESSAGE))
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, explain)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

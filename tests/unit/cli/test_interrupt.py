@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from vmboot.cli.interrupt import MESSAGE, stop_on_interrupt
+from vmboot.cli.interrupt import MESSAGE, explained_interrupt, stop_on_interrupt
 
 
 def test_the_first_ctrl_c_is_explained_and_asks_the_work_to_end():
@@ -27,3 +27,12 @@ def test_the_handler_before_is_put_back():
     with stop_on_interrupt(lambda event: None):
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_work_that_takes_the_interrupt_itself_gets_it_explained_once():
+    seen = []
+    with explained_interrupt(seen.append):
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    assert [event.message for event in seen] == [MESSAGE]

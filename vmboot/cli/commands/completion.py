@@ -36,10 +36,11 @@ def command(terminal: Terminal, shell: str) -> Exit:
 def run(options: Options, terminal: Terminal) -> Exit:
     """Print click's script for the shell, made for the command tree of vmboot."""
     from vmboot.cli.app import root
+    from vmboot.cli.main import COMPLETE
 
     kind = get_completion_class(options.shell)
     if kind is None:
         raise InputError(f"no completion for {options.shell}")
-    script = kind(root, {}, "vmboot", "_VMBOOT_COMPLETE").source()
+    script = kind(root, {}, "vmboot", COMPLETE).source()
     terminal.stdout.write(script.rstrip() + "\n")
     return Exit.OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -50,16 +51,24 @@ def run(options: Options, terminal: Terminal) -> Exit:
     """Play the demo, on a recorded screen if a picture is wanted."""
     from vmboot.cli.demo.stage import Stage
 
-    screen = replace(terminal, record=True, width=SVG_WIDTH) if options.svg else terminal
+    screen = terminal if options.svg is None else _recorded(terminal)
     stage = Stage(screen)
     with tempfile.TemporaryDirectory(prefix="vmboot-demo-") as folder:
         _play(stage, options, Path(folder))
-    screen.deliver(lambda: _document(stage), lambda: _ending(stage))
+    screen.show(lambda: _ending(stage))
+    if terminal.json:
+        terminal.deliver_json(_document(stage))
     if options.svg is not None:
         from vmboot.cli.screenshot import write_svg
 
         write_svg(screen.out, options.svg, title="vmboot demo")
     return stage.exit
+
+
+def _recorded(terminal: Terminal) -> Terminal:
+    """A screen that remembers all it shows, also where only JSON is to be printed."""
+    stdout = io.StringIO() if terminal.json else terminal.stdout
+    return replace(terminal, record=True, width=SVG_WIDTH, json=False, quiet=False, stdout=stdout)
 
 
 def _play(stage: Stage, options: Options, folder: Path) -> None:

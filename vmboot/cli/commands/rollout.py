@@ -10,6 +10,7 @@ import rich_click as click
 
 from vmboot.cli.connecting import credential_keywords
 from vmboot.cli.exits import Exit
+from vmboot.cli.interrupt import explained_interrupt
 from vmboot.cli.options import (
     Connection,
     PowerPolicy,
@@ -92,7 +93,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
     if not (options.yes or options.check) and not terminal.confirm(question, flag="--yes"):
         terminal.note("nothing was changed")
         return Exit.INTERRUPTED
-    with watching(terminal, events=options.events) as sink:
+    with watching(terminal, events=options.events) as sink, explained_interrupt(sink):
         result = api.rollout(
             fleet,
             inventory=options.inventory,

@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.commands.seam import record
+from tests.unit.cli.screens import out, terminal
+from tests.unit.media.synthetic import ipxe_efi, isolinux, ldlinux, lkrn
+from vmboot.cli.commands import loaders_fetch, loaders_import, loaders_status
+from vmboot.cli.main import main
+from vmboot.media.loaders import find_loaders
+from vmboot.model import Firmware
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A machine with no loaders but those that a test puts here."""
+    monkeypatch.setattr("vmboot.media.find.SYSTEM_FILES", ())
+    monkeypatch.setenv("VMBOOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("VMBOOT_LOADERS", raising=False)
+    (tmp_path / "loaders").mkdir()
+    return tmp_path / "loaders"
+
+
+def put(folder: Path, **programs: bytes) -> None:
+    for name, data in programs.items():
+        (folder / name.replace("__", ".")).write_bytes(data)
+
+
+def status(folder, **flags):
+    screen = terminal(width=200, **flags)
+    code = loaders_status.run(loaders_status.Options((folder,)), screen)
+    return code, out(screen)
+
+
+def test_with_everything_there_media_for_both_firmwares_can_be_built(folder):
+    put(folder, isolinux__bin=isolinux(), ldlinux__c32=ldlinux(), ipxe__lkrn=lkrn())
+    put(folder, ipxe__efi=ipxe_efi())
+    code, text = status(folder)
+    assert code == 0
+    assert "BIOS media can be built with" in text
+    assert "UEFI media can be built with" in text
+
+
+def test_what_is_missing_is_said_with_the_cure(folder):
+    put(folder, isolinux__bin=isolinux(), ldlinux__c32=ldlinux(), ipxe__lkrn=lkrn())
+    code, text = status(folder)
+    assert code == 5
+    assert "no loader for UEFI media: iPXE for UEFI (ipxe.efi) is not installed" in text
+    assert "hint: run: " in text
+
+
+def test_json_has_loaders_and_firmwares(folder):
+    put(folder, ipxe__efi=ipxe_efi())
+    _, text = status(folder, json=True)
+    document = json.loads(text)
+    assert [each["kind"] for each in document["loaders"]] == ["ipxe-efi"]
+    ready = {each["firmware"]: each["ready"] for each in document["firmwares"]}
+    assert ready == {Firmware.BIOS: False, Firmware.UEFI: True}
+
+
+def test_an_imported_loader_is_found_from_then_on(folder):
+    put(folder, mine__efi=ipxe_efi())
+    screen = terminal(width=200)
+    options = loaders_import.Options(folder / "mine.efi")
+    assert loaders_import.run(options, screen) == 0
+    assert "ipxe-efi" in out(screen)
+    assert [each.source for each in find_loaders()] == ["imported"]
+
+
+def test_an_import_with_another_digest_is_refused(folder, capsys):
+    put(folder, mine__efi=ipxe_efi())
+    assert main(["loaders", "import", str(folder / "mine.efi"), "--sha256", "ab" * 32]) == 2
+    assert "has the SHA-256" in capsys.readouterr().err
+
+
+def test_what_was_fetched_is_shown(folder, monkeypatch):
+    put(folder, ipxe__efi=ipxe_efi())
+    record(monkeypatch, fetch_loaders=find_loaders(dirs=(folder,)))
+    screen = terminal(width=200)
+    assert loaders_fetch.run(loaders_fetch.Options(), screen) == 0
+    assert "ipxe-efi" in out(screen)
