@@ -8,7 +8,7 @@ import pytest
 
 from tests.lab.sdk import Client
 from tests.lab.vsphere_lab import machine, session_on
-from vmboot.errors import NotFoundError, VmbootError
+from vmboot.errors import NotFoundError
 from vmboot.lab import Vcenter
 from vmboot.model import Firmware
 from vmboot.vsphere.inventory import read_index, read_machines
@@ -123,10 +123,12 @@ def test_a_datacenter_that_is_not_there_is_named_with_those_that_are(session: Se
 
 
 def test_a_machine_that_is_gone_is_an_error_not_a_hole(session: Session):
-    with pytest.raises(VmbootError) as missing:
-        read_machines(session, [machine(session, "pvs-001").moid, "vm-9999"])
+    present = machine(session, "pvs-001")
+    with pytest.raises(NotFoundError, match="vm-9999") as missing:
+        read_machines(session, [present.moid, "vm-9999"])
 
     assert missing.value.hint
+    assert read_machines(session, ["vm-9999", present.moid], missing_ok=True) == (present,)
 
 
 def test_no_machines_cost_no_call(lab: Vcenter, session: Session):

@@ -33,6 +33,8 @@ from vmboot.vsphere.sameness import EMPTY_DRIVE, same_backing, words
 from vmboot.vsphere.slots import Slot, drives, find_controller, free_slots, occupants, slot_of
 
 AHCI_MODEL = "VirtualAHCIController"
+AHCI_HW_VERSION = 10
+"""The oldest virtual hardware with SATA (VMware KB 1003746)."""
 _NEW_CONTROLLER = -101
 _NEW_DRIVE = -102
 
@@ -58,7 +60,7 @@ class SlotPlan:
 
 def plan_cdrom(machine: Machine, *, iso: CdBacking) -> SlotPlan:
     """The changes that put ``iso`` into slot 0:0, connected at power on."""
-    if machine.unavailable:
+    if machine.unavailable or not machine.hardware.controllers:
         return SlotPlan(problems=(_out_of_reach(machine),))
     slot = boot_slot(machine)
     held = occupants(machine.hardware).get(slot)
@@ -114,6 +116,11 @@ def _use(drive: Device, iso: CdBacking) -> Iterator[SetCdrom]:
 
 
 def _out_of_reach(machine: Machine) -> Problem:
+    if not machine.unavailable:
+        return Problem(
+            "its devices cannot be read",
+            hint="give the user vmboot logs in with System.Read there",
+        )
     return Problem(
         f"the vCenter calls it {machine.unavailable}, so it cannot be changed",
         hint="bring back its host or its datastore, or remove it from the inventory",
@@ -122,8 +129,13 @@ def _out_of_reach(machine: Machine) -> Problem:
 
 def _obstacles(machine: Machine, slot: Slot, held: Device | None) -> Iterator[Problem]:
     if held is None:
-        return
-    if held.kind is not DeviceKind.DISK:
+        has_controller = find_controller(machine.hardware, slot.bus, slot.number) is not None
+        if not has_controller and 0 < machine.hw_version < AHCI_HW_VERSION:
+            yield Problem(
+                f"it needs a SATA controller, which hardware version {machine.hw_version} lacks",
+                hint="upgrade its virtual hardware to version 10 or later",
+            )
+    elif held.kind is not DeviceKind.DISK:
         yield Problem(
             f"{slot} is taken by {held.label or held.model}, which vmboot cannot move",
             hint=f"free {slot} by hand, or leave this machine out",

@@ -82,7 +82,8 @@ def retrieve(
 ) -> Iterator[Found]:
     """Read ``properties`` (paths by type) of ``starts`` and of what ``walks`` lead to.
 
-    A page's XML is dropped before the next one is asked for, so convert as you go.
+    A page's XML is dropped before the next one is asked for, so convert as you go. Objects that do
+    not exist (any more) are left out.
 
     :param page: objects per reply; more than one reply costs a call each
     """
@@ -118,7 +119,9 @@ def _spec(
     objects = "".join(
         f"<objectSet>{start.xml('obj')}<skip>false</skip>{steps}</objectSet>" for start in starts
     )
-    return f"<specSet>{props}{objects}</specSet>"
+    # Otherwise one object that is gone would fail the whole call.
+    gone = "<reportMissingObjectsInResults>true</reportMissingObjectsInResults>"
+    return f"<specSet>{props}{objects}{gone}</specSet>"
 
 
 def _found(item: ET.Element) -> Found:

@@ -80,19 +80,22 @@ def read_index(session: Session, *, datacenter: str | None = None) -> Index:
     return Index(_inside(entries, finder.datacenters(), datacenter), finder.datacenters())
 
 
-def read_machines(session: Session, moids: Iterable[str]) -> tuple[Machine, ...]:
+def read_machines(
+    session: Session, moids: Iterable[str], *, missing_ok: bool = False
+) -> tuple[Machine, ...]:
     """What boot depends on, of the named machines, in the order they were named.
 
-    :raises RemoteError: one of them does not exist any more (``ManagedObjectNotFound``)
+    :param missing_ok: leave out machines that do not exist any more
+    :raises NotFoundError: one of them does not exist, or this user may not see it
     """
     pending = iter(moids)
     machines: list[Machine] = []
     while batch := tuple(islice(pending, BATCH)):
-        machines.extend(_read_batch(session, batch))
+        machines.extend(_read_batch(session, batch, missing_ok=missing_ok))
     return tuple(machines)
 
 
-def _read_batch(session: Session, moids: tuple[str, ...]) -> Iterator[Machine]:
+def _read_batch(session: Session, moids: tuple[str, ...], *, missing_ok: bool) -> Iterator[Machine]:
     finder = PathFinder(session.content.rootFolder._GetMoId())
     properties = {
         "VirtualMachine": MACHINE_PROPERTIES,
@@ -111,13 +114,15 @@ def _read_batch(session: Session, moids: tuple[str, ...]) -> Iterator[Machine]:
             computes[found.ref.moid] = parent.moid if parent else ""
         else:
             finder.add(found)
+    missing = [moid for moid in moids if moid not in found_machines]
+    if missing and not missing_ok:
+        raise NotFoundError(
+            f"there is no machine {', '.join(missing[:5])} (any more)",
+            hint="it was removed meanwhile, or this user may not see it: run plan again",
+        )
     for moid in moids:
-        if moid not in found_machines:
-            raise NotFoundError(
-                f"machine {moid} cannot be read",
-                hint="it was removed meanwhile, or this user may not see it",
-            )
-        yield machine_of(found_machines[moid], finder, computes)
+        if moid in found_machines:
+            yield machine_of(found_machines[moid], finder, computes)
 
 
 def _row(found: Found) -> tuple[str, str, str, str, bool, Power, Firmware]:

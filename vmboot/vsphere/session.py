@@ -219,7 +219,7 @@ class Session:
     def _post(self, envelope: bytes) -> bytes:
         headers = {
             "Content-Type": "text/xml; charset=utf-8",
-            "SOAPAction": f"{soap.NAMESPACE}/{soap.API_VERSION}",
+            "SOAPAction": f'"{soap.NAMESPACE}/{soap.API_VERSION}"',
             "Cookie": self._stub.cookie,
         }
         with self._pool.request("POST", "/sdk", body=envelope, headers=headers) as response:

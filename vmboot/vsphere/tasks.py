@@ -103,16 +103,16 @@ def run_window(
                     engine.submit(pool, waiting)
                 if not engine.in_flight:
                     break
-                outcomes = engine.wait()
+                engine.wait()
             except (KeyboardInterrupt, VmbootError) as error:
                 if isinstance(failure, KeyboardInterrupt):
                     raise
                 failure = error
                 engine.stop()
                 sink(Event("run.interrupted", "nothing more is sent; waiting for what was"))
-                # Without a login there is nothing to wait for.
-                outcomes = engine.abandon() if isinstance(error, AuthError) else []
-            yield from outcomes
+                if isinstance(error, AuthError):
+                    engine.abandon()  # without a login there is nothing to wait for
+            yield from engine.take_ended()
     yield from map(_not_started, waiting.rest())
     if failure is not None:
         raise failure
@@ -156,6 +156,7 @@ class _Engine:
     sending: int = 0
     live: dict[str, _Live] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
+    ended: list[Outcome] = field(default_factory=list)
     stopped_at: float | None = None
 
     @property
@@ -186,13 +187,18 @@ class _Engine:
         begun = time.monotonic()
         return lambda future: self.sent.put((job, begun, future))
 
-    def wait(self) -> list[Outcome]:
-        """Wait for the next thing to happen and return what ended."""
-        ended = self._receive(self._wake_at() - time.monotonic())
+    def take_ended(self) -> tuple[Outcome, ...]:
+        """What ended since the last time. Kept here, so that no interruption loses it."""
+        ended, self.ended = tuple(self.ended), []
+        return ended
+
+    def wait(self) -> None:
+        """Wait for the next thing to happen, and note what ended."""
+        self._receive(self._wake_at() - time.monotonic())
         now = time.monotonic()
         if self.live and now >= self.pace.next_poll(self._starts(), now):
-            ended += self._poll()
-        return ended + self._overdue()
+            self._poll()
+        self._overdue()
 
     def _wake_at(self) -> float:
         now = time.monotonic()
@@ -200,62 +206,57 @@ class _Engine:
             return now + 1.0  # only to notice that we shall stop; a sent job wakes us at once
         return min(self.pace.next_poll(self._starts(), now), now + 1.0)
 
-    def _receive(self, timeout: float) -> list[Outcome]:
+    def _receive(self, timeout: float) -> None:
         """Take over what the submitters have sent, waiting for the first at most ``timeout``."""
-        ended: list[Outcome] = []
         try:
-            self._took(self.sent.get(timeout=max(timeout, 0.0)), ended)
+            self._took(self.sent.get(timeout=max(timeout, 0.0)))
             while True:
-                self._took(self.sent.get_nowait(), ended)
+                self._took(self.sent.get_nowait())
         except Empty:
-            return ended
+            return
 
-    def _took(self, item: tuple[Job, float, Future[Any]], ended: list[Outcome]) -> None:
+    def _took(self, item: tuple[Job, float, Future[Any]]) -> None:
         job, begun, future = item
         self.sending -= 1
         try:
             started, task = future.result()
         except VmbootError as error:
-            ended.append(_outcome(job, begun, error))
+            self._note(job, begun, error)
             return
         if task is None:
-            ended.append(_outcome(job, started, None))
+            self._note(job, started, None)
         else:
             self.live[task if isinstance(task, str) else task._GetMoId()] = _Live(job, started)
 
     def _starts(self) -> list[float]:
         return [item.started for item in self.live.values()]
 
-    def _poll(self) -> list[Outcome]:
+    def _note(self, job: Job, started: float, error: Any) -> None:
+        seconds = time.monotonic() - started
+        self.ended.append(Outcome(job.subject, ok=error is None, error=error, seconds=seconds))
+
+    def _poll(self) -> None:
         try:
             found = self._read(tuple(self.live))
         except ConnectError as error:
             self.sink(Event("poll.failed", error.message, self.session.host))
             self.pace = self.pace.after_poll((), self._starts(), time.monotonic())
-            return []
-        finished = {moid: state for moid, state in found.items() if state is not _RUNNING}
-        ended = [self.live.pop(moid) for moid in finished]
-        outcomes = [
-            _outcome(item.job, item.started, error)
-            for item, error in zip(ended, finished.values(), strict=True)
-        ]
+            return
+        ended: list[float] = []
+        for moid, state in found.items():
+            if state is not _RUNNING:
+                item = self.live.pop(moid)
+                ended.append(item.started)
+                self._note(item.job, item.started, state)
         now = time.monotonic()
-        self.pace = self.pace.after_poll([e.started for e in ended], self._starts(), now)
+        self.pace = self.pace.after_poll(ended, self._starts(), now)
         self._answer(now)
-        return outcomes
 
     def _read(self, moids: Sequence[str]) -> dict[str, object]:
-        """State by task; one forgotten task fails the whole call, so then each is asked alone."""
-        try:
-            refs = [Ref("Task", moid) for moid in moids]
-            states = {f.ref.moid: _state(f) for f in retrieve(self.session, refs, {"Task": _STATE})}
-        except RemoteError as error:
-            if error.fault != "ManagedObjectNotFound":
-                raise
-            if len(moids) == 1:
-                return {moids[0]: _gone()}
-            return {m: s for moid in moids for m, s in self._read((moid,)).items()}
-        return states
+        """State by task, in one call. A vCenter forgets tasks some minutes after their end."""
+        refs = [Ref("Task", moid) for moid in moids]
+        states = {f.ref.moid: _state(f) for f in retrieve(self.session, refs, {"Task": _STATE})}
+        return {moid: states[moid] if moid in states else _gone() for moid in moids}
 
     def _answer(self, now: float) -> None:
         """A machine that asks whether to pull a locked CD holds its task up: say yes."""
@@ -273,24 +274,20 @@ class _Engine:
             subjects = {item.job.vm: item.job.subject for item in late}
             questions.answer(self.session, subjects, sink=self.sink)
 
-    def abandon(self) -> list[Outcome]:
+    def abandon(self) -> None:
         """Give up on all that is in flight."""
-        left = tuple(self.live.values())
-        self.live.clear()
-        return [_outcome(item.job, item.started, _gone()) for item in left]
+        for moid in tuple(self.live):
+            item = self.live.pop(moid)
+            self._note(item.job, item.started, _gone())
 
-    def _overdue(self) -> list[Outcome]:
+    def _overdue(self) -> None:
         """Give up on tasks past their deadline, or past the grace of a stopped run."""
         now = time.monotonic()
         is_over = self.stopped_at is not None and now - self.stopped_at > self.grace_s
-        late = {
-            moid: item
-            for moid, item in self.live.items()
-            if is_over or now - item.started > self.deadline_s
-        }
-        for moid in late:
-            del self.live[moid]
-        return [_outcome(item.job, item.started, _too_late(now, item)) for item in late.values()]
+        for moid, item in tuple(self.live.items()):
+            if is_over or now - item.started > self.deadline_s:
+                del self.live[moid]
+                self._note(item.job, item.started, _too_late(now, item))
 
 
 _RUNNING = object()
@@ -307,11 +304,6 @@ def _state(found: Found) -> object:
             return faults.error_of(fault or faults.SoapFault("MethodFault", "the task failed"))
         case _:
             return _RUNNING
-
-
-def _outcome(job: Job, started: float, error: Any) -> Outcome:
-    seconds = time.monotonic() - started
-    return Outcome(job.subject, ok=error is None, error=error, seconds=seconds)
 
 
 def _not_started(job: Job) -> Outcome:

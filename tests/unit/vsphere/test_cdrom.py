@@ -18,6 +18,7 @@ from tests.unit.vsphere.builders import (
     cd,
     disk,
     machine,
+    nic,
     running,
     uefi,
 )
@@ -161,6 +162,20 @@ def test_a_machine_out_of_reach_is_refused(state: str):
     assert plan.refused
     assert plan.changes == ()
     assert state in plan.problems[0].message
+
+
+def test_a_machine_whose_devices_are_hidden_from_us_is_refused():
+    plan = plan_cdrom(machine(nic(), controllers=()), iso=OURS)
+
+    assert plan.refused
+    assert "cannot be read" in plan.problems[0].message
+
+
+@pytest.mark.parametrize(("hw_version", "refused"), [(9, True), (10, False), (0, False)])
+def test_old_hardware_has_no_sata(hw_version: int, refused: bool):
+    found = machine(disk(SCSI), controllers=(SCSI,), hw_version=hw_version)
+
+    assert plan_cdrom(found, iso=OURS).refused is refused
 
 
 def test_a_suspended_machine_must_be_off_even_for_a_change_of_media():
