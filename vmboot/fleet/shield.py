@@ -20,12 +20,15 @@ class _Worker(threading.Thread, Generic[T]):
         self._work = work
         self.results: list[T] = []
         self.error: BaseException | None = None
+        self.ended = threading.Event()
 
     def run(self) -> None:
         try:
             self.results.append(self._work())
         except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             self.error = error
+        finally:
+            self.ended.set()
 
 
 def shielded(work: Callable[[], T], *, stop: threading.Event) -> T:
@@ -35,11 +38,12 @@ def shielded(work: Callable[[], T], *, stop: threading.Event) -> T:
     """
     worker = _Worker(work)
     worker.start()
+    # Not join(): in Python 3.11 an interrupted join takes the thread for ended.
     try:
-        worker.join()
+        worker.ended.wait()
     except KeyboardInterrupt:
         stop.set()
-        worker.join()
+        worker.ended.wait()
     if worker.error is not None:
         raise worker.error
     return worker.results[0]

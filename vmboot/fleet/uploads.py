@@ -35,8 +35,11 @@ def send_isos(
     missing = [one for one in uploads if not one.present]
     if not missing:
         return {}
-    iso, storage = build(), read_storage(session)
     errors: dict[str, VmbootError] = {}
+    try:
+        iso, storage = build(), read_storage(session)
+    except VmbootError as error:
+        return {one.path: error for one in missing}
     for one in missing:
         try:
             _send(session, journal, one, iso, storage, sink)

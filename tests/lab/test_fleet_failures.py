@@ -1,0 +1,269 @@
+"""What goes wrong in the middle of an apply, and what is left when it is over."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.lab.fleetlab import ALL, Site, changed, outcome, planned, site_on
+from vmboot.errors import LockedError, RefusedError
+from vmboot.events import Event
+from vmboot.fleet.apply import apply_plan
+from vmboot.fleet.journal import runs_dir
+from vmboot.fleet.lock import run_lock
+from vmboot.fleet.plan import Verdict
+from vmboot.fleet.result import Done
+from vmboot.fleet.runs import list_runs, load_run
+from vmboot.lab import Vcenter
+
+pytestmark = pytest.mark.lab
+TEMPLATES = ["tpl-win11-pvs", "tpl-win10-bios"]
+
+
+@pytest.fixture
+def site(small_lab: Callable[..., Vcenter], tmp_path) -> Iterator[Site]:
+    lab = small_lab(vms=12, templates=2)
+    with site_on(lab, tmp_path) as opened:
+        yield opened
+
+
+def templates(dump: dict[str, dict[str, Any]]) -> list[str]:
+    return sorted(p for p, machine in dump.items() if machine["config.template"] == "true")
+
+
+def test_a_task_that_fails_is_that_machine_s_own_failure(site: Site) -> None:
+    before = site.dump()
+    site.lab.fault("task-fails", method="ReconfigVM_Task", vm="pvs-001", message="no such luck")
+    result = site.apply(site.fleet())
+    assert (result.failed, result.done) == (1, 13)
+    assert "no such luck" in outcome(result, "pvs-001").error
+    assert "/DC1/vm/PVS/BIOS/pvs-001" not in changed(before, site.dump())
+    site.undo(result.run_id)
+    assert changed(before, site.dump()) == []
+
+
+def test_too_many_failures_stop_the_run(site: Site) -> None:
+    site.lab.fault("task-fails", method="ReconfigVM_Task", count=-1)
+    fleet = site.fleet()
+    plan = site.plan(fleet)
+    result = apply_plan(
+        plan, fleet, site.session, window=2, max_failures=1, loader_dirs=[site.loaders]
+    )
+    assert result.stopped
+    assert 2 <= result.failed <= 4
+    skipped = [o for o in result.outcomes if o.verdict is Done.SKIPPED]
+    assert len(skipped) >= 6
+    assert "too many machines failed" in skipped[0].error
+
+
+def test_a_template_whose_change_fails_is_a_template_again(site: Site) -> None:
+    before = site.dump()
+    site.lab.fault("task-fails", method="ReconfigVM_Task", vm=TEMPLATES[0])
+    result = site.apply(site.fleet())
+    assert outcome(result, TEMPLATES[0]).verdict is Done.FAILED
+    assert templates(site.dump()) == templates(before)
+
+
+def test_a_template_that_does_not_come_back_is_repaired_by_the_next_apply(site: Site) -> None:
+    before = site.dump()
+    site.lab.fault("fault", method="MarkAsTemplate", vm=TEMPLATES[0], fault="GenericVmConfigFault")
+    fleet = site.fleet()
+    first = site.apply(fleet)
+    assert outcome(first, TEMPLATES[0]).verdict is Done.FAILED
+    assert "it is not a template any more" in outcome(first, TEMPLATES[0]).error
+    assert len(templates(site.dump())) == len(templates(before)) - 1
+
+    plan = site.plan(fleet)
+    assert plan.unfinished == (first.run_id,)
+    assert planned(plan, TEMPLATES[0]).make_template
+    second = site.apply(fleet, plan)
+    assert outcome(second, TEMPLATES[0]).verdict is Done.DONE
+    assert second.resumed == (first.run_id,)
+    assert templates(site.dump()) == templates(before)
+    assert site.undo(second.run_id).failed == 0
+    assert changed(before, site.dump()) == []
+
+
+def test_a_session_that_expires_in_the_middle(site: Site) -> None:
+    fleet = site.fleet()
+    plan = site.plan(fleet, power="off")
+    site.lab.fault("not-authenticated", method="ReconfigVM_Task", after=3, count=2)
+    site.lab.expire_sessions()
+    result = site.apply(fleet, plan)
+    assert result.done == 14
+
+
+def test_a_connection_lost_after_the_write_counts_as_done_once_read_back(site: Site) -> None:
+    fleet = site.fleet()
+    plan = site.plan(fleet, power="off")
+    site.lab.fault("drop-connection", method="ReconfigVM_Task", when="after", after=1)
+    result = site.apply(fleet, plan)
+    assert (result.done, result.failed) == (14, 0)
+
+
+def test_a_connection_lost_before_the_write_leaves_the_machine_alone(site: Site) -> None:
+    before = site.dump()
+    fleet = site.fleet()
+    plan = site.plan(fleet, power="off")
+    site.lab.fault("drop-connection", method="ReconfigVM_Task", vm="pvs-001", when="before")
+    result = site.apply(fleet, plan)
+    assert (result.done, result.failed) == (13, 1)
+    assert "/DC1/vm/PVS/BIOS/pvs-001" not in changed(before, site.dump())
+    assert site.apply(fleet).done == 1
+
+
+def test_a_full_datastore_fails_the_machines_and_leaves_no_file(site: Site) -> None:
+    before = site.dump()
+    fleet = site.fleet()
+    plan = site.plan(fleet, power="off")
+    site.lab.fault("disk-full", method="FolderPUT", count=-1)
+    result = site.apply(fleet, plan)
+    assert result.failed == 14
+    assert "free space there" in (result.outcomes[0].hint or "")
+    assert changed(before, site.dump()) == []
+    site.lab.clear_faults()
+    assert site.apply(fleet).done == 14
+
+
+def test_a_truncated_upload_is_noticed(site: Site) -> None:
+    fleet = site.fleet()
+    site.lab.fault("truncate-upload", method="FolderPUT")
+    assert site.apply(fleet).failed == 14
+    assert site.apply(fleet).done == 14
+
+
+def test_a_machine_that_somebody_changed_since_the_plan(site: Site) -> None:
+    fleet = site.fleet()
+    plan = site.plan(fleet, power="off")
+    site.lab.edit("pvs-001", boot_order=["disk"])
+    site.lab.edit(TEMPLATES[0], cd_iso="[shared-01] iso/other-tools.iso")
+    edited = site.dump()
+    result = site.apply(fleet, plan)
+    assert (result.failed, result.done) == (2, 12)
+    assert "plan again" in (outcome(result, "pvs-001").hint or "")
+    assert "changed since the plan" in outcome(result, TEMPLATES[0]).error
+    after = site.dump()
+    assert not {"/DC1/vm/PVS/BIOS/pvs-001", f"/DC1/vm/Templates/{TEMPLATES[0]}"} & set(
+        changed(edited, after)
+    )
+
+
+def test_two_applies_at_once(site: Site) -> None:
+    fleet = site.fleet()
+    plan = site.plan(fleet, power="off")
+    with run_lock(site.session.about.uuid, str(fleet.file)):
+        assert any(f"pid {os.getpid()}" in text for text in site.plan(fleet).warnings)
+        with pytest.raises(LockedError, match=rf"pid {os.getpid()} on .*, user .*, since"):
+            site.apply(fleet, plan)
+    assert site.lab.counters().total_writes == 0
+    assert list_runs() == ()
+
+
+def stop_after(count: int, act: Callable[[], None]) -> Callable[[Event], None]:
+    """A sink that acts when so many machines are done."""
+    seen: list[str] = []
+
+    def sink(event: Event) -> None:
+        if event.kind == "vm.done":
+            seen.append(event.subject)
+            if len(seen) == count:
+                act()
+
+    return sink
+
+
+def test_a_stop_event_ends_a_run_in_good_order(site: Site) -> None:
+    before = site.dump()
+    fleet = site.fleet()
+    plan = site.plan(fleet, power="off")
+    stop = threading.Event()
+    site.lab.delays(task_ms=50)
+    result = site.apply(fleet, plan, window=2, stop=stop, sink=stop_after(2, stop.set))
+    assert result.interrupted
+    assert result.done >= 2
+    assert result.skipped >= 6
+    after = site.dump()
+    assert templates(after) == templates(before)
+    done = sorted(o.path for o in result.outcomes if o.verdict is Done.DONE)
+    assert set(done) <= set(changed(before, after))
+    assert load_run(result.run_id).finished
+    site.undo(result.run_id)
+    assert [p for p in changed(before, site.dump()) if p not in done] == [
+        p for p in changed(before, after) if p not in done
+    ]
+
+
+def test_ctrl_c_ends_a_run_in_good_order(site: Site) -> None:
+    before = site.dump()
+    fleet = site.fleet()
+    plan = site.plan(fleet)
+    site.lab.delays(task_ms=50)
+    strike = stop_after(2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    result = site.apply(fleet, plan, power="leave", window=2, sink=strike)
+    assert result.interrupted
+    assert result.done >= 2
+    assert result.skipped >= 4
+    assert templates(site.dump()) == templates(before)
+    assert load_run(result.run_id).finished
+    site.undo(result.run_id)
+    assert changed(before, site.dump()) == []
+
+
+def test_a_journal_that_cannot_be_written_stops_every_write(site: Site, monkeypatch) -> None:
+    fleet = site.fleet()
+    plan = site.plan(fleet, power="off")
+    full = OSError(28, "No space left on device")
+
+    def refuse(descriptor: int, text: bytes) -> None:
+        if b'"intent"' in text:
+            raise full
+        os.write(descriptor, text)
+
+    monkeypatch.setattr("vmboot.fleet.journal._write_all", refuse)
+    with pytest.raises(RefusedError, match="No space left on device"):
+        site.apply(fleet, plan, power="leave")
+    assert "ReconfigVM_Task" not in site.lab.counters().writes
+    assert "MarkAsVirtualMachine" not in site.lab.counters().writes
+
+
+def test_a_guest_that_holds_its_cd_is_answered(site: Site) -> None:
+    fleet = site.fleet("targets: [{vms: locked-01, method: iso}]\n")
+    plan = site.plan(fleet)
+    result = site.apply(fleet, plan, power="leave")
+    assert result.done == 1
+
+
+def test_a_guest_that_does_not_shut_down_keeps_running(site: Site) -> None:
+    waiting = [m for m in site.plan(site.fleet()).machines if m.verdict is Verdict.PENDING]
+    name = waiting[0].machine.name
+    site.lab.edit(name, tools=True, ignores_shutdown=True)
+    before = site.dump()
+    fleet = site.fleet(f"targets: [{{vms: {name}, method: iso}}]\n")
+    result = site.apply(fleet, hard_power_off=False, guest_deadline_s=1)
+    assert outcome(result, name).verdict is Done.FAILED
+    assert "did not shut down" in outcome(result, name).error
+    assert changed(before, site.dump()) == []
+
+
+def test_journals_hold_no_secret_and_are_the_owner_s_alone(site: Site) -> None:
+    result = site.apply(site.fleet())
+    folder = runs_dir() / result.run_id
+    assert folder.stat().st_mode & 0o077 == 0
+    for file in folder.iterdir():
+        assert file.stat().st_mode & 0o077 == 0
+        assert site.lab.password not in file.read_text()
+    assert site.lab.password not in json.dumps(result.to_json())
+
+
+def test_a_run_s_events_count_up_to_the_total(site: Site) -> None:
+    events: list[Event] = []
+    fleet = site.fleet(ALL)
+    result = site.apply(fleet, sink=events.append)
+    done = [event.data["done"] for event in events if event.kind in ("vm.done", "vm.failed")]
+    assert done == list(range(1, 15))
+    begun = next(event for event in events if event.kind == "run.begin")
+    assert (begun.subject, begun.data["total"]) == (result.run_id, 14)
