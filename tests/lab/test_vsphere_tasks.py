@@ -257,7 +257,7 @@ def test_a_login_refused_in_the_middle_ends_the_run_without_locking_the_account(
         for outcome in run_window(session, jobs(), window=8):
             outcomes.append(outcome)  # noqa: PERF402 - list() would lose them
 
-    assert sorted(o.subject for o in outcomes) == sorted(m.path for m in found)
+    assert {o.subject for o in outcomes} >= {m.path for m in found[:8]}
     assert {o.subject: o for o in outcomes}[found[0].path].error is not None
     assert lab.counters().calls["Login"] == 1
 

@@ -1,70 +1,35 @@
 """Many writes at once: a window of tasks in flight, a few submitters, one waiter.
 
 One thread (the caller's, through the iterator) journals, polls and reports; submitter threads only
-send. Task states are read as the leaves ``info.state`` and ``info.error`` of all tasks in flight in
-one call, directly, so a task that ended before anybody looked is seen like any other.
+send. :mod:`vmboot.vsphere.inflight` watches what was sent.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vmboot.errors import AuthError, ConnectError, RemoteError, VmbootError
+from vmboot.errors import AuthError, RemoteError, VmbootError
 from vmboot.events import Event, Sink, ignore
-from vmboot.vsphere import faults, questions, soap
-from vmboot.vsphere.collector import Found, retrieve
-from vmboot.vsphere.pacing import Pace
-from vmboot.vsphere.soap import Ref
+from vmboot.vsphere import faults
+from vmboot.vsphere.inflight import InFlight
+from vmboot.vsphere.jobs import Job, Outcome
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
+
+__all__ = ["Job", "Outcome", "run_window"]
 
 WINDOW = 32
 SUBMITTERS = 8
 TASK_DEADLINE_S = 900.0
 GRACE_S = 60.0
 """How long an interrupted run waits for the tasks it has in flight."""
-_STATE = ("info.state", "info.error")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One write.
-
-    :param subject: what it is about, for events and the journal; usually an inventory path
-    :param start: sends it and returns the pyVmomi task, or ``None`` for a write without one. Runs
-        in a submitter thread; a session that expired before it is renewed and ``start`` repeated.
-    :param vm: managed object id of the machine whose question may hold the task up; ``""``: none
-    """
-
-    subject: str
-    start: Callable[[Session], Any]
-    vm: str = ""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one job ended.
-
-    :param error: the fault; :func:`vmboot.vsphere.faults.is_unknown` tells whether the write may
-        have happened all the same
-    :param seconds: from the start of the call to the poll that saw the end
-    :param started: false when the run was stopped before the write was sent
-    """
-
-    subject: str
-    ok: bool
-    error: VmbootError | None = None
-    seconds: float = 0.0
-    started: bool = True
 
 
 def run_window(
@@ -87,10 +52,11 @@ def run_window(
         before any of them is sent: the place to journal. An exception from it ends the run.
     :param stop: when set, nothing more is sent; what is in flight is waited for up to ``grace_s``
         and everything not started is reported so. ``KeyboardInterrupt``, an error from ``jobs`` or
-        ``before_start``, and a login that is refused in the middle do the same, and are raised
-        again at the end. A second ``KeyboardInterrupt`` is raised at once.
+        ``before_start``, and a login that is refused in the middle do the same, except that no more
+        is taken from ``jobs``; they are raised again at the end. A second ``KeyboardInterrupt`` is
+        raised at once.
     """
-    engine = _Engine(session, deadline_s=deadline_s, grace_s=grace_s, sink=sink)
+    engine = InFlight(session, deadline_s=deadline_s, grace_s=grace_s, sink=sink)
     waiting = _Waiting(iter(jobs))
     failure: BaseException | None = None
     with ThreadPoolExecutor(submitters, thread_name_prefix="vmboot-submit") as pool:
@@ -100,7 +66,8 @@ def run_window(
                     batch = waiting.take(window - engine.in_flight)
                     if batch and before_start is not None:
                         before_start(tuple(job.subject for job in batch))
-                    engine.submit(pool, waiting)
+                    while waiting.taken:
+                        engine.submit(pool, waiting.taken.popleft())
                 if not engine.in_flight:
                     break
                 engine.wait()
@@ -113,9 +80,10 @@ def run_window(
                 if isinstance(error, AuthError):
                     engine.abandon()  # without a login there is nothing to wait for
             yield from engine.take_ended()
-    yield from map(_not_started, waiting.rest())
+    yield from map(_not_started, waiting.taken)
     if failure is not None:
         raise failure
+    yield from map(_not_started, waiting.source)
 
 
 @dataclass
@@ -131,180 +99,6 @@ class _Waiting:
         self.taken.extend(islice(self.source, max(0, count - known)))
         return tuple(self.taken)[known:]
 
-    def rest(self) -> Iterator[Job]:
-        """All that was never sent."""
-        yield from self.taken
-        yield from self.source
-
-
-@dataclass
-class _Live:
-    job: Job
-    started: float
-    asked: float = 0.0
-
-
-@dataclass
-class _Engine:
-    """The state between two polls. Only the caller's thread touches it, but for the queue."""
-
-    session: Session
-    deadline_s: float
-    grace_s: float
-    sink: Sink
-    sent: SimpleQueue[tuple[Job, float, Future[Any]]] = field(default_factory=SimpleQueue)
-    sending: int = 0
-    live: dict[str, _Live] = field(default_factory=dict)
-    pace: Pace = field(default_factory=Pace)
-    ended: list[Outcome] = field(default_factory=list)
-    stopped_at: float | None = None
-
-    @property
-    def in_flight(self) -> int:
-        return self.sending + len(self.live)
-
-    def stop(self) -> None:
-        """Send nothing more, and wait no longer than the grace."""
-        if self.stopped_at is None:
-            self.stopped_at = time.monotonic()
-
-    def is_stopping(self, asked: threading.Event | None) -> bool:
-        if asked is not None and asked.is_set():
-            self.stop()
-        return self.stopped_at is not None
-
-    def submit(self, pool: ThreadPoolExecutor, waiting: _Waiting) -> None:
-        while waiting.taken:
-            job = waiting.taken.popleft()
-            self.sending += 1
-            pool.submit(self._start, job).add_done_callback(self._hand_over(job))
-
-    def _start(self, job: Job) -> tuple[float, Any]:
-        started = time.monotonic()
-        return started, self.session.call(lambda: job.start(self.session), write=True)
-
-    def _hand_over(self, job: Job) -> Callable[[Future[Any]], None]:
-        begun = time.monotonic()
-        return lambda future: self.sent.put((job, begun, future))
-
-    def take_ended(self) -> tuple[Outcome, ...]:
-        """What ended since the last time. Kept here, so that no interruption loses it."""
-        ended, self.ended = tuple(self.ended), []
-        return ended
-
-    def wait(self) -> None:
-        """Wait for the next thing to happen, and note what ended."""
-        self._receive(self._wake_at() - time.monotonic())
-        now = time.monotonic()
-        if self.live and now >= self.pace.next_poll(self._starts(), now):
-            self._poll()
-        self._overdue()
-
-    def _wake_at(self) -> float:
-        now = time.monotonic()
-        if not self.live:
-            return now + 1.0  # only to notice that we shall stop; a sent job wakes us at once
-        return min(self.pace.next_poll(self._starts(), now), now + 1.0)
-
-    def _receive(self, timeout: float) -> None:
-        """Take over what the submitters have sent, waiting for the first at most ``timeout``."""
-        try:
-            self._took(self.sent.get(timeout=max(timeout, 0.0)))
-            while True:
-                self._took(self.sent.get_nowait())
-        except Empty:
-            return
-
-    def _took(self, item: tuple[Job, float, Future[Any]]) -> None:
-        job, begun, future = item
-        self.sending -= 1
-        try:
-            started, task = future.result()
-        except VmbootError as error:
-            self._note(job, begun, error)
-            return
-        if task is None:
-            self._note(job, started, None)
-        else:
-            self.live[task if isinstance(task, str) else task._GetMoId()] = _Live(job, started)
-
-    def _starts(self) -> list[float]:
-        return [item.started for item in self.live.values()]
-
-    def _note(self, job: Job, started: float, error: Any) -> None:
-        seconds = time.monotonic() - started
-        self.ended.append(Outcome(job.subject, ok=error is None, error=error, seconds=seconds))
-
-    def _poll(self) -> None:
-        try:
-            found = self._read(tuple(self.live))
-        except ConnectError as error:
-            self.sink(Event("poll.failed", error.message, self.session.host))
-            self.pace = self.pace.after_poll((), self._starts(), time.monotonic())
-            return
-        ended: list[float] = []
-        for moid, state in found.items():
-            if state is not _RUNNING:
-                item = self.live.pop(moid)
-                ended.append(item.started)
-                self._note(item.job, item.started, state)
-        now = time.monotonic()
-        self.pace = self.pace.after_poll(ended, self._starts(), now)
-        self._answer(now)
-
-    def _read(self, moids: Sequence[str]) -> dict[str, object]:
-        """State by task, in one call. A vCenter forgets tasks some minutes after their end."""
-        refs = [Ref("Task", moid) for moid in moids]
-        states = {f.ref.moid: _state(f) for f in retrieve(self.session, refs, {"Task": _STATE})}
-        return {moid: states[moid] if moid in states else _gone() for moid in moids}
-
-    def _answer(self, now: float) -> None:
-        """A machine that asks whether to pull a locked CD holds its task up: say yes."""
-        usual = self.pace.duration or 0.0
-        late = [
-            item
-            for item in self.live.values()
-            if item.job.vm
-            and now - item.started > questions.after_s(usual)
-            and now - item.asked > questions.EVERY_S
-        ]
-        if late:
-            for item in late:
-                item.asked = now
-            subjects = {item.job.vm: item.job.subject for item in late}
-            questions.answer(self.session, subjects, sink=self.sink)
-
-    def abandon(self) -> None:
-        """Give up on all that is in flight."""
-        for moid in tuple(self.live):
-            item = self.live.pop(moid)
-            self._note(item.job, item.started, _gone())
-
-    def _overdue(self) -> None:
-        """Give up on tasks past their deadline, or past the grace of a stopped run."""
-        now = time.monotonic()
-        is_over = self.stopped_at is not None and now - self.stopped_at > self.grace_s
-        for moid, item in tuple(self.live.items()):
-            if is_over or now - item.started > self.deadline_s:
-                del self.live[moid]
-                self._note(item.job, item.started, _too_late(now, item))
-
-
-_RUNNING = object()
-
-
-def _state(found: Found) -> object:
-    """``_RUNNING``, ``None`` for success, or the error."""
-    match found.text("info.state"):
-        case "success":
-            return None
-        case "error":
-            element = found.props.get("info.error")
-            fault = soap.fault_of(element) if element is not None else None
-            return faults.error_of(fault or faults.SoapFault("MethodFault", "the task failed"))
-        case _:
-            return _RUNNING
-
 
 def _not_started(job: Job) -> Outcome:
     error = RemoteError(
@@ -313,19 +107,3 @@ def _not_started(job: Job) -> Outcome:
         hint="run apply again: it goes on from here",
     )
     return Outcome(job.subject, ok=False, error=error, started=False)
-
-
-def _gone() -> RemoteError:
-    return RemoteError(
-        "the end of the task was not seen",
-        fault=faults.TASK_GONE,
-        hint="whether it succeeded shows when the machine is read again",
-    )
-
-
-def _too_late(now: float, item: _Live) -> RemoteError:
-    return RemoteError(
-        f"the task did not end within {now - item.started:.0f} s",
-        fault=faults.DEADLINE,
-        hint="it may still end; look into the vCenter's recent tasks, then run apply again",
-    )
