@@ -68,10 +68,11 @@ class BootLab:
         :param machine: fields of RehearsalMachine
         """
         _need_firmware(firmware, secure_boot=bool(machine.get("secure_boot")))
-        bootstrap = bootstraps(transport)
+        wanted = media_for or (firmware,)
+        bootstrap = {each: bootstraps(transport)[each] for each in wanted}
         config = BootConfig(
             servers,
-            {each: bootstrap[each] for each in media_for or (firmware,)},
+            bootstrap,
             network=network or Network(),
             retry_pause=2.0,
             random_start=random_start,

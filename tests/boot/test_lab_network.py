@@ -242,7 +242,7 @@ def start(tmp_path, **changes):
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
-        ({"bootstrap": {Firmware.UEFI: Bootstrap("x")}}, InputError, "no bootstrap for bios"),
+        ({"bootstrap": {}}, InputError, "and one bootstrap"),
         ({"servers": ()}, InputError, "at least one boot server"),
         ({"iso": Path("/no/such.iso")}, NotFoundError, "/no/such.iso does not exist"),
         ({"files": {"x": Path("/no/file")}}, NotFoundError, "/no/file does not exist"),

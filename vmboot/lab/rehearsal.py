@@ -48,6 +48,8 @@ def rehearse(
     """Boot ``machine`` and tell how far it came.
 
     :param servers: the boot servers on the media, in their order
+    :param bootstrap: what the media ask for; where the machine's firmware is not among them, the
+        verdict will say so
     :param dead: those that do not answer; by default the first when there are several
     :param files: what the servers serve, by name. Where the bootstrap is not among them, a small
         program stands in for it that prints a line when it starts.
@@ -55,19 +57,18 @@ def rehearse(
     :param out: folder for serial.log, screen.png, wire.pcap; made if missing
     :param deadline_s: seconds from power on; 90 for BIOS and 180 for UEFI machines by default
     :param sink: gets ``rehearsal.stage`` events while the machine boots
-    :raises InputError: the machine's firmware has no bootstrap, or an address is unusable
+    :raises InputError: no server, no bootstrap, or an address or name that cannot be played
     :raises NotFoundError: the ISO or one of ``files`` does not exist
     :raises MissingToolError: QEMU, its firmware, dnsmasq or a tap device is missing
     :raises RefusedError: this system gives no network of its own
     """
+    _check(machine, servers, bootstrap)
     wanted = bootstrap.get(machine.firmware)
-    if wanted is None:
-        raise InputError(f"no bootstrap for {machine.firmware.value} machines is named")
-    _check(machine, servers, wanted)
+    file = wanted.file if wanted else ""
     files = files or {}
     dead = (servers[:1] if len(servers) > 1 else ()) if dead is None else dead
     plan = plan_network(servers, dead=dead, network=network)
-    case = Case(machine, plan, wanted.file, marked=wanted.file not in files)
+    case = Case(machine, plan, file, marked=file not in files)
     seconds = DEADLINE_SECONDS[machine.firmware] if deadline_s is None else deadline_s
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
@@ -85,13 +86,18 @@ def rehearse(
     return _report(case, watch, running.differences, out, screenshot)
 
 
-def _check(machine: RehearsalMachine, servers: Sequence[BootServer], wanted: Bootstrap) -> None:
-    if not servers:
-        raise InputError("a rehearsal needs at least one boot server")
+def _check(
+    machine: RehearsalMachine,
+    servers: Sequence[BootServer],
+    bootstrap: Mapping[Firmware, Bootstrap],
+) -> None:
+    if not servers or not bootstrap:
+        raise InputError("a rehearsal needs at least one boot server and one bootstrap")
     if machine.iso is not None and not machine.iso.is_file():
         raise NotFoundError(f"{machine.iso} does not exist")
+    wanted = bootstrap.get(machine.firmware)
     for server in servers:
-        if wanted.transport is Transport.TFTP and ":" in server.address:
+        if wanted and wanted.transport is Transport.TFTP and ":" in server.address:
             raise InputError(f"{server.address}: the rehearsal's TFTP servers use port 69 only")
 
 
