@@ -27,6 +27,7 @@ from vmboot.vsphere.machine import (
     Hardware,
     Machine,
 )
+from vmboot.vsphere.sameness import words
 
 _KINDS = {"cdrom": "CD", "disk": "disk", "ethernet": "network", "floppy": "floppy"}
 
@@ -134,12 +135,7 @@ class Slots:
 
 def drive(backing: CdBacking | None, connection: Connection | None) -> str:
     """What a CD/DVD drive holds: ``"[shared-01] vmboot/x.iso, connects at power on"``."""
-    if backing is None:
-        held = "empty"
-    elif backing.kind == "iso":
-        held = backing.path or "empty"
-    else:
-        held = f"{backing.kind} device {backing.device}".rstrip()
+    held = words(backing)
     start = connection is not None and connection.start_connected
     guest = "" if connection is None or connection.allow_guest_control else ", not by the guest"
     return f"{held}, {'connects at power on' if start else 'not connected at power on'}{guest}"

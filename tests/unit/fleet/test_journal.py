@@ -1,0 +1,205 @@
+"""What is journalled is on disk, complete, private, and read back as the same values."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit.vsphere.builders import IDE0, OTHER, OURS, cd, disk, machine, nic
+from vmboot.errors import InputError, NotFoundError, RefusedError
+from vmboot.fleet import journal
+from vmboot.fleet.decide import IsoWish, Wanted, plan_machine
+from vmboot.fleet.journal import (
+    FILE,
+    Closed,
+    Ended,
+    Intent,
+    Journal,
+    Marked,
+    PoweringOff,
+    Settled,
+    Undone,
+    Uploaded,
+    Uploading,
+    append,
+    begin,
+    runs_dir,
+)
+from vmboot.fleet.runs import list_runs, load_chain, load_run, unfinished
+from vmboot.model import BootMethod, Firmware
+from vmboot.vsphere.machine import Machine
+
+FLEET = "/etc/fleet.yml"
+BEFORE = machine(cd(IDE0, backing=OTHER), disk(IDE0, 1), nic())
+TEMPLATE = machine(cd(IDE0, backing=OTHER), nic(), moid="vm-2", path="/DC1/vm/t", is_template=True)
+
+
+def start(state: Path, **fields: object) -> Journal:
+    given = {
+        "verb": "apply",
+        "fleet": FLEET,
+        "fleet_sha256": "ab" * 32,
+        "vcenter": "vc.example.net",
+        "vcenter_uuid": "uuid-1",
+        "user": "operator",
+        "state": state,
+        **fields,
+    }
+    return begin(**given)  # type: ignore[arg-type]
+
+
+def intent(before: Machine = BEFORE) -> Intent:
+    wanted = Wanted(BootMethod.ISO, IsoWish(OURS, frozenset(Firmware)))
+    return Intent(before, plan_machine(before, wanted).now)
+
+
+def ended(**fields: object) -> Ended:
+    return Ended("2026-11-21T22:00:00+00:00", {"done": 1}, **fields)  # type: ignore[arg-type]
+
+
+def test_every_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    upload = Uploading("[shared-01] vmboot/x.iso", "datastore-1", "cd" * 32)
+    with start(tmp_path, resumes=("20260101-0000-0000",)) as run:
+        run.write(upload)
+        run.write(intent(), intent(TEMPLATE), PoweringOff(("vm-1",)))
+        run.write(Marked("vm-2"), Settled("vm-1", "/DC1/vm/a", "done"), ended())
+    read = load_run(run.run_id, state=tmp_path)
+    assert read.intents == {"vm-1": (intent(),), "vm-2": (intent(TEMPLATE),)}
+    assert read.uploads == (upload,)
+    assert read.marked == {"vm-2"}
+    assert read.shut_down == {"vm-1"}
+    assert read.settled["vm-1"].verdict == "done"
+    assert read.started.resumes == ("20260101-0000-0000",)
+    assert read.started.owner["pid"] == os.getpid()
+    assert read.finished
+
+
+def test_a_record_is_on_disk_when_write_returns(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        run.write(intent())
+        assert load_run(run.run_id, state=tmp_path).intents["vm-1"][0].before == BEFORE
+
+
+def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        run.write(intent())
+    file = runs_dir(tmp_path) / run.run_id / FILE
+    with file.open("ab") as stream:
+        stream.write(b'{"kind":"intent","before":{"moid":"vm-9"')
+    assert list(load_run(run.run_id, state=tmp_path).intents) == ["vm-1"]
+    assert list_runs(state=tmp_path)[0].machines == 1
+
+
+def test_a_journal_is_its_owner_s_alone(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        folder = runs_dir(tmp_path) / run.run_id
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert (folder / FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_full_disk_is_an_error_before_anything_is_sent(tmp_path: Path, monkeypatch) -> None:
+    def full(descriptor: int, text: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with start(tmp_path) as run:
+        monkeypatch.setattr(journal, "_write_all", full)
+        with pytest.raises(RefusedError, match="cannot write the journal") as caught:
+            run.write(intent())
+    assert "VMBOOT_STATE" in (caught.value.hint or "")
+
+
+def test_ids_sort_in_the_order_of_the_runs(tmp_path: Path) -> None:
+    ids = []
+    for _ in range(5):
+        with start(tmp_path) as run:
+            ids.append(run.run_id)
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 5
+    assert [summary.id for summary in list_runs(state=tmp_path)] == ids[::-1]
+
+
+@pytest.mark.parametrize("name", ["nothing", "../x", ".", ""])
+def test_a_run_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotFoundError, match="there is no run"):
+        load_run(name, state=tmp_path)
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"kind": "later"}', '{"kind": "outcome"}'])
+def test_a_damaged_journal_is_named(tmp_path: Path, line: str) -> None:
+    with start(tmp_path) as run:
+        pass
+    file = runs_dir(tmp_path) / run.run_id / FILE
+    with file.open("a") as stream:
+        stream.write(f"{line}\n")
+    with pytest.raises(InputError):
+        load_run(run.run_id, state=tmp_path)
+
+
+def test_a_run_is_unfinished_until_it_ends_or_is_closed(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        run.write(intent())
+    assert [r.id for r in unfinished("uuid-1", FLEET, state=tmp_path)] == [run.run_id]
+    assert unfinished("uuid-2", FLEET, state=tmp_path) == ()
+    assert unfinished("uuid-1", "/etc/other.yml", state=tmp_path) == ()
+    append(run.run_id, Closed("20990101-0000-0000"), state=tmp_path)
+    assert unfinished("uuid-1", FLEET, state=tmp_path) == ()
+
+
+def test_a_template_is_left_open_until_it_is_marked(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        run.write(intent(), intent(TEMPLATE))
+        assert load_run(run.run_id, state=tmp_path).left_open == {"vm-2": TEMPLATE}
+        run.write(Marked("vm-2"))
+        assert load_run(run.run_id, state=tmp_path).left_open == {}
+
+
+def test_a_run_that_ended_with_an_open_template_is_not_finished(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        run.write(intent(TEMPLATE), ended(open=("vm-2",)))
+    assert not load_run(run.run_id, state=tmp_path).finished
+    assert not list_runs(state=tmp_path)[0].finished
+
+
+def test_an_upload_that_ended_is_not_open(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        run.write(Uploading("[a] b", "datastore-1", ""), Uploaded("[a] b"))
+    assert load_run(run.run_id, state=tmp_path).uploads == ()
+
+
+def test_a_run_can_be_undone_once_it_changed_something(tmp_path: Path) -> None:
+    with start(tmp_path) as nothing:
+        nothing.write(ended())
+    with start(tmp_path) as run:
+        run.write(intent(), ended())
+    summaries = {summary.id: summary for summary in list_runs(state=tmp_path)}
+    assert not summaries[nothing.run_id].undoable
+    assert summaries[run.run_id].undoable
+    append(run.run_id, Undone("20990101-0000-0000", complete=True), state=tmp_path)
+    assert list_runs(state=tmp_path)[0].undone_by == "20990101-0000-0000"
+
+
+def test_runs_that_resumed_each_other_are_one_piece_of_work(tmp_path: Path) -> None:
+    with start(tmp_path) as first:
+        first.write(intent())
+    between = intent().after
+    with start(tmp_path, resumes=(first.run_id,)) as second:
+        second.write(Intent(between, ()), intent(TEMPLATE))
+    with start(tmp_path) as alone:
+        alone.write(intent())
+    for name in (first.run_id, second.run_id):
+        chain = load_chain(name, state=tmp_path)
+        assert [run.id for run in chain.runs] == [first.run_id, second.run_id]
+        assert chain.moids == ("vm-1", "vm-2")
+        assert chain.before("vm-1") == BEFORE
+        assert len(chain.intents("vm-1")) == 2
+    assert [run.id for run in load_chain(alone.run_id, state=tmp_path).runs] == [alone.run_id]
+
+
+def test_a_summary_is_json_with_stable_keys(tmp_path: Path) -> None:
+    with start(tmp_path, rollout="r1", wave="canary") as run:
+        run.write(intent(), ended(interrupted=True))
+    data = json.loads(json.dumps(list_runs(state=tmp_path)[0].to_json()))
+    assert data["id"] == run.run_id
+    assert (data["machines"], data["finished"], data["interrupted"]) == (1, True, True)
+    assert (data["rollout"], data["wave"], data["undoable"]) == ("r1", "canary", True)

@@ -1,0 +1,144 @@
+"""Undo of one machine: restore what is ours, refuse what is somebody else's."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.vsphere.builders import (
+    IDE0,
+    OTHER,
+    OURS,
+    SCSI,
+    cd,
+    disk,
+    machine,
+    nic,
+)
+from vmboot.fleet.decide import IsoWish, Wanted, plan_machine
+from vmboot.fleet.journal import Intent
+from vmboot.fleet.plan import Verdict
+from vmboot.fleet.steps import Step
+from vmboot.fleet.wayback import MachineUndo, way_back
+from vmboot.model import BootMethod, Firmware
+from vmboot.vsphere.devices import machine_after, same_boot
+from vmboot.vsphere.machine import BootEntry, CdBacking, Machine, Power
+
+ISO = Wanted(BootMethod.ISO, IsoWish(OURS, frozenset(Firmware)))
+WITH_DRIVE = machine(cd(IDE0, backing=OTHER), disk(SCSI), nic())
+WITHOUT_DRIVE = machine(disk(SCSI), nic())
+DISK_AT_0_0 = machine(disk(IDE0), nic(), boot_order=(BootEntry("disk", 2000),))
+THIRD = CdBacking("iso", path="[shared-01] iso/third.iso")
+
+
+def applied(before: Machine, **options: object) -> tuple[list[Intent], Machine]:
+    changes = plan_machine(before, ISO).now
+    assert changes
+    intent = Step(before, changes, to_template=before.is_template).intent
+    return [intent], replace(machine_after(before, changes), is_template=before.is_template)
+
+
+def undo(before: Machine, now: Machine | None, **options: bool) -> MachineUndo:
+    return way_back(before, applied(before)[0], now, **options)
+
+
+@pytest.mark.parametrize("before", [WITH_DRIVE, WITHOUT_DRIVE, DISK_AT_0_0])
+def test_a_changed_machine_is_restored(before: Machine) -> None:
+    now = applied(before)[1]
+    back = undo(before, now)
+    assert back.verdict is Verdict.CHANGE
+    assert same_boot(before, machine_after(now, back.now)) == ()
+
+
+def test_a_machine_that_was_never_reached_is_left_alone() -> None:
+    assert undo(WITH_DRIVE, WITH_DRIVE).verdict is Verdict.OK
+
+
+def test_a_machine_caught_between_two_reconfigures_is_restored() -> None:
+    now = applied(DISK_AT_0_0)[1]
+    half_way = replace(now, boot_order=(BootEntry("disk", 2001),))
+    back = undo(DISK_AT_0_0, half_way)
+    assert back.verdict is Verdict.CHANGE
+    assert same_boot(DISK_AT_0_0, machine_after(half_way, back.now)) == ()
+
+
+def test_a_machine_that_somebody_changed_is_refused_with_the_differences() -> None:
+    now = applied(WITH_DRIVE)[1]
+    theirs = replace(now, boot_order=(*now.boot_order, BootEntry("ethernet", 4000)))
+    back = undo(WITH_DRIVE, theirs)
+    assert back.verdict is Verdict.REFUSED
+    assert "changed since by someone: the boot order is" in back.problems[0].message
+    assert "--force" in (back.problems[0].hint or "")
+
+
+def test_force_keeps_what_others_added() -> None:
+    now = applied(WITHOUT_DRIVE)[1]
+    theirs = disk(SCSI, 5, key=2005)
+    changed = replace(now, hardware=replace(now.hardware, devices=(*now.hardware.devices, theirs)))
+    back = undo(WITHOUT_DRIVE, changed, force=True)
+    assert back.verdict is Verdict.CHANGE
+    after = machine_after(changed, back.now)
+    assert theirs in after.hardware.devices
+    assert [d for d in after.hardware.devices if d.backing == OURS] == []
+
+
+def test_force_keeps_a_drive_we_added_that_holds_another_iso_by_now() -> None:
+    now = applied(WITHOUT_DRIVE)[1]
+    devices = tuple(
+        replace(d, backing=THIRD) if d.backing == OURS else d for d in now.hardware.devices
+    )
+    changed = replace(now, hardware=replace(now.hardware, devices=devices))
+    back = undo(WITHOUT_DRIVE, changed, force=True)
+    after = machine_after(changed, back.now)
+    assert [d.backing for d in after.hardware.devices if d.backing] == [THIRD]
+    assert after.boot_order == ()
+
+
+def test_a_machine_that_is_gone_is_refused() -> None:
+    back = undo(WITH_DRIVE, None)
+    assert (back.verdict, back.machine) == (Verdict.REFUSED, WITH_DRIVE)
+
+
+def test_a_template_left_as_a_vm_becomes_one_again() -> None:
+    template = replace(WITH_DRIVE, is_template=True)
+    now = applied(template)[1]
+    for found in (replace(now, is_template=False), replace(template, is_template=False)):
+        back = undo(template, found)
+        assert (back.verdict, back.to_template, back.make_template) == (Verdict.CHANGE, True, True)
+
+
+def test_a_drive_we_added_to_a_machine_that_runs_now_waits() -> None:
+    now = replace(applied(WITHOUT_DRIVE)[1], power=Power.ON)
+    back = undo(WITHOUT_DRIVE, now)
+    assert (back.verdict, back.now) == (Verdict.PENDING, ())
+    assert back.later
+
+
+def test_a_drive_we_filled_on_a_machine_that_runs_now_is_restored_live() -> None:
+    now = replace(applied(WITH_DRIVE)[1], power=Power.ON)
+    assert undo(WITH_DRIVE, now).verdict is Verdict.CHANGE
+
+
+def test_a_machine_that_was_shut_down_for_its_change_is_powered_on_again() -> None:
+    now = applied(WITH_DRIVE)[1]
+    back = undo(WITH_DRIVE, now, was_shut_down=True)
+    assert back.power_on
+    assert back.diff[-1].to_json() == {
+        "what": "power",
+        "before": "off",
+        "after": "on",
+        "later": False,
+    }
+    assert not undo(WITH_DRIVE, replace(now, power=Power.ON), was_shut_down=True).power_on
+
+
+def test_the_first_state_counts_when_a_later_run_resumed() -> None:
+    first, now = applied(WITH_DRIVE)
+    second = Step(now, ()).intent
+    back = way_back(WITH_DRIVE, [*first, second], now)
+    assert same_boot(WITH_DRIVE, machine_after(now, back.now)) == ()
+
+
+def test_the_way_back_is_data() -> None:
+    data = undo(WITH_DRIVE, applied(WITH_DRIVE)[1]).to_json()
+    assert (data["path"], data["verdict"], data["problems"]) == ("/DC1/vm/a", "change", [])
+    assert [line["what"] for line in data["diff"]] == ["CD/DVD drive 3000 (IDE 0:0)", "boot order"]
