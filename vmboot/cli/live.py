@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
@@ -39,8 +40,14 @@ class LiveView:
             BarColumn(),
             TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
+            auto_refresh=False,
+        )
+        self._stages = Text()
+        self._live = Live(
+            get_renderable=self.picture,
             console=console,
             transient=True,
+            refresh_per_second=8,
         )
         self._clock = clock
         self._lock = threading.RLock()  # Ctrl-C may interrupt a draw with a message of its own
@@ -49,7 +56,7 @@ class LiveView:
         self._ends: list[float] = []
 
     def __enter__(self) -> LiveView:
-        self._progress.start()
+        self._live.start()
         return self
 
     def __exit__(
@@ -58,7 +65,12 @@ class LiveView:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        self._live.stop()
+
+    def picture(self) -> RenderableType:
+        """What is drawn now: the stages of a boot so far, then the bars."""
+        parts = (self._stages, self._progress) if self._stages else (self._progress,)
+        return Group(*parts)
 
     def see(self, event: Event) -> None:
         """The sink."""
@@ -103,7 +115,8 @@ class LiveView:
         self._update(f"bytes {event.subject}", name, completed=sent, total=total, text=text)
 
     def _stage(self, event: Event) -> None:
-        self._print(f"{float(event.data.get('seconds', 0)):6.1f} s  {event.message}")
+        text = f"{float(event.data.get('seconds', 0)):6.1f} s  {printable(event.message)}"
+        self._stages = Text(f"{self._stages.plain}\n{text}".lstrip("\n"))
 
     def _say(self, event: Event) -> None:
         """The latest thing said, on a line that the next one replaces."""
@@ -112,7 +125,7 @@ class LiveView:
         self._update("say", f"{about}{event.message}", total=None)
 
     def _print(self, text: str, style: str = "") -> None:
-        self._progress.console.print(Text(printable(text), style=style))
+        self._live.console.print(Text(printable(text), style=style))
 
     def _update(
         self,

@@ -23,7 +23,7 @@ def watched(*events, step=0.0):
     for event in events:
         view.see(event)
         clock.now += step
-    console.print(view._progress)
+    console.print(view.picture())
     return stream.getvalue()
 
 
@@ -48,9 +48,13 @@ def test_an_upload_shows_its_bytes():
     assert "1.0 KiB of 4.0 KiB" in text
 
 
-def test_stages_of_a_boot_stay_on_the_screen():
-    event = Event("rehearsal.stage", "pvs1 is dead", "vm", {"seconds": 4.25})
-    assert "   4.2 s  pvs1 is dead" in watched(event)
+def test_stages_of_a_boot_are_listed_while_it_lasts():
+    text = watched(
+        Event("rehearsal.stage", "DHCP gave an address", "vm", {"seconds": 1.5}),
+        Event("rehearsal.stage", "pvs1 is dead", "vm", {"seconds": 14.25}),
+    )
+    assert "   1.5 s  DHCP gave an address" in text
+    assert "  14.2 s  pvs1 is dead" in text
 
 
 def test_the_latest_message_replaces_the_one_before():
