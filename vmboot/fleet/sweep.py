@@ -185,7 +185,8 @@ def _needed_by_undo(keep_days: float, state: Path | None) -> Mapping[str, str]:
     oldest = (datetime.now(UTC) - timedelta(days=keep_days)).isoformat()
     needed: dict[str, str] = {}
     for summary in list_runs(state=state):
-        if summary.undoable and summary.started >= oldest:
+        # What an undo had taken away, an apply uploads again.
+        if summary.verb == "apply" and summary.undoable and summary.started >= oldest:
             for intents in load_run(summary.id, state=state).intents.values():
                 for iso in _held(intents[0].before):
                     needed.setdefault(iso, summary.id)
