@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,8 +239,9 @@ def test_names_with_blanks_and_signs_work(session: Session, datastore: Datastore
 
 
 def test_on_vsan_and_vvol_the_namespace_manager_makes_the_top_folder(
-    session: Session, datastore: DatastoreChoice, lab: Vcenter
+    session: Session, datastore: DatastoreChoice, lab: Vcenter, needs: Callable[[str], None]
 ):
+    needs("namespace-manager")
     # The lab has neither; its namespace manager refuses an ordinary datastore, as a vCenter's does.
     vsan = replace(datastore, makes_directories=False)
     lab.reset_counters()

@@ -6,7 +6,7 @@ import http.client
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -72,3 +72,24 @@ class HttpPool:
                 self._free.append((time.monotonic(), connection))
                 return
         connection.close()
+
+
+class HttpReply:
+    """A response whose reads tell a broken connection in the words of ``guard``."""
+
+    def __init__(
+        self,
+        response: http.client.HTTPResponse,
+        guard: Callable[[Callable[[], bytes]], bytes],
+    ) -> None:
+        self._response = response
+        self._guard = guard
+        self.status = response.status
+        self.reason = response.reason
+
+    def read(self, size: int | None = None) -> bytes:
+        """The next ``size`` bytes, or the rest; ``b""`` at the end.
+
+        :raises ConnectError: the connection broke
+        """
+        return self._guard(lambda: self._response.read(size))

@@ -12,7 +12,6 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from xml.etree import ElementTree as ET
@@ -21,9 +20,10 @@ from xml.parsers.expat import ExpatError
 from vmboot.errors import AuthError, ConnectError, RemoteError, VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.vsphere import faults, soap, tls
+from vmboot.vsphere.about import About, about_of
 from vmboot.vsphere.credentials import Credentials
 from vmboot.vsphere.faults import SoapFault
-from vmboot.vsphere.httppool import HttpPool
+from vmboot.vsphere.httppool import HttpPool, HttpReply
 
 if TYPE_CHECKING:
     from vmboot.vsphere.stub import Stub
@@ -37,21 +37,6 @@ KEEPALIVE_S = 600.0
 """A vCenter ends sessions after 30 idle minutes by default."""
 _UNREACHED = (ConnectionRefusedError, ssl.SSLCertVerificationError)
 _BROKEN = (OSError, http.client.HTTPException, ExpatError, ET.ParseError)
-
-
-@dataclass(frozen=True)
-class About:
-    """What the vCenter says of itself.
-
-    :param uuid: ``about.instanceUuid``: stays when the vCenter is renamed
-    :param is_vcenter: false for a single ESXi host, which has no templates
-    """
-
-    name: str
-    version: str
-    build: str
-    uuid: str
-    is_vcenter: bool
 
 
 class Session:
@@ -117,7 +102,7 @@ class Session:
                 )
             )
         self._attempt(self._login, write=False)
-        self.about = _about(self.content.about)
+        self.about = about_of(self.content.about)
         keeper = threading.Thread(target=self._keep_alive, name="vmboot-keepalive", daemon=True)
         keeper.start()
 
@@ -144,10 +129,12 @@ class Session:
     def _login(self) -> None:
         """Log in with a stub of its own, so that no other thread's reply disturbs it."""
         stub = self._new_stub()
-        content = self._stubs.service_instance(stub).RetrieveContent()
-        login = content.sessionManager.Login(self._credentials.user, self._credentials.password)
+        try:
+            content = self._stubs.service_instance(stub).RetrieveContent()
+            login = content.sessionManager.Login(self._credentials.user, self._credentials.password)
+        finally:
+            stub.drop()
         self._session_key = login.key
-        stub.drop()
         self._stub.settle(stub.cookie)
         if self.content is None:
             self.content = self._adopt(content)
@@ -257,7 +244,7 @@ class Session:
                 response.read()
                 self._login_again(seen)
                 response = self._unbroken(send)
-            yield HttpReply(self, response)
+            yield HttpReply(response, self._unbroken)
 
     def check(self) -> None:
         """A call that does nothing but prove, or renew, the login.
@@ -318,23 +305,6 @@ class Session:
         )
 
 
-class HttpReply:
-    """The answer to :meth:`Session.http`, whose reads tell a broken connection as vmboot does."""
-
-    def __init__(self, session: Session, response: http.client.HTTPResponse) -> None:
-        self._session = session
-        self._response = response
-        self.status = response.status
-        self.reason = response.reason
-
-    def read(self, size: int | None = None) -> bytes:
-        """The next ``size`` bytes, or the rest; ``b""`` at the end.
-
-        :raises ConnectError: the connection broke
-        """
-        return self._session._unbroken(lambda: self._response.read(size))
-
-
 class _NotLoggedInError(AuthError):
     """The session expired; :meth:`Session.call` opens it again."""
 
@@ -352,13 +322,3 @@ def connect(credentials: Credentials, *, sink: Sink = ignore) -> Session:
     session = Session(credentials, sink=sink)
     session.open()
     return session
-
-
-def _about(about: Any) -> About:
-    return About(
-        name=about.fullName or about.name,
-        version=about.version,
-        build=about.build or "",
-        uuid=about.instanceUuid or "",
-        is_vcenter=about.apiType == "VirtualCenter",
-    )

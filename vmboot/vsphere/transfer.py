@@ -30,7 +30,8 @@ from vmboot.vsphere.placement import DatastoreChoice
 
 if TYPE_CHECKING:
     from vmboot.vsphere.hashcache import HashCache
-    from vmboot.vsphere.session import HttpReply, Session
+    from vmboot.vsphere.httppool import HttpReply
+    from vmboot.vsphere.session import Session
 
 __all__ = [
     "FileInfo",
