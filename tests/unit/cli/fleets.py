@@ -19,7 +19,7 @@ from vmboot.vsphere.machine import (
 )
 
 ISO = "[shared-01] vmboot/vmboot-boot-0123456789ab.iso"
-EMPTY = CdBacking(kind="atapi", device="")
+OLD = CdBacking(kind="iso", path="[shared-01] old.iso")
 HARDWARE = Hardware(
     controllers=(Controller(key=200, bus=Bus.IDE, number=0),),
     devices=(
@@ -29,7 +29,7 @@ HARDWARE = Hardware(
             controller=200,
             unit=0,
             label="CD/DVD drive 1",
-            backing=EMPTY,
+            backing=OLD,
             connection=Connection(),
         ),
     ),
@@ -39,7 +39,7 @@ SET_CD = SetCdrom(
     label="CD/DVD drive 1",
     controller=200,
     unit=0,
-    before=EMPTY,
+    before=OLD,
     before_connection=Connection(),
     backing=CdBacking(kind="iso", path=ISO),
     connection=Connection(start_connected=True),

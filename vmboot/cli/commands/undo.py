@@ -66,8 +66,9 @@ class Options:
 def command(terminal: Terminal, **values: Any) -> Exit:
     """Restore what a run changed, from its journal.
 
-    RUN is an id that 'vmboot runs' lists, or 'last': the newest apply that is not undone. A machine
-    that somebody else changed since is left alone and named, unless --force is given.
+    RUN is an id that 'vmboot runs' lists, of a run or of a rollout, or 'last': the newest apply or
+    rollout that is not undone. A machine that somebody else changed since is left alone and named,
+    unless --force is given.
     An undo is a run too: it can be undone.
     """
     return run(gathered(Options, values), terminal)
@@ -100,7 +101,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
 
 
 def last_run() -> str:
-    """The id of the newest apply on this machine that is not undone yet.
+    """The id of the newest apply on this machine that is not undone yet; of a wave, its rollout's.
 
     :raises NotFoundError: there is none
     """
@@ -108,7 +109,7 @@ def last_run() -> str:
 
     for each in api.runs():
         if each.verb == "apply" and each.undoable:
-            return each.id
+            return each.rollout or each.id
     raise NotFoundError(
         "no run that could be undone is recorded on this machine",
         hint="'vmboot runs' lists them; journals belong to the user and machine that ran apply",

@@ -32,7 +32,9 @@ def _mark(finding: Finding) -> Text:
 def _sum(findings: Sequence[Finding]) -> str:
     count = Counter(each.state for each in findings)
     if count["fail"]:
-        return f"{plural(count['fail'], 'check fails', 'checks fail')}: apply would not work."
+        return (
+            f"{plural(count['fail'], 'check fails', 'checks fail')}: see to that before you apply."
+        )
     if count["warn"]:
         return f"Ready, with {plural(count['warn'], 'warning')}."
     return "Ready."

@@ -33,6 +33,10 @@ def runs_view(runs: Sequence[RunSummary]) -> RenderableType:
     return table(headings, rows, numbers=frozenset({3}))
 
 
+def _what(run: RunSummary) -> str:
+    return f"{run.verb}, {run.wave} of {run.rollout}" if run.rollout else run.verb
+
+
 def _minute(started: str) -> str:
     """``"2026-11-21 22:04"`` of a journal's ISO time stamp, which is UTC."""
     return started[:16].replace("T", " ")

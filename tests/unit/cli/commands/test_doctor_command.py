@@ -25,7 +25,7 @@ def options(**more):
     [
         ((GOOD,), 0, "Ready."),
         ((GOOD, ODD), 0, "Ready, with 1 warning."),
-        ((GOOD, ODD, BAD), 1, "1 check fails: apply would not work."),
+        ((GOOD, ODD, BAD), 1, "1 check fails: see to that before you apply."),
     ],
 )
 def test_the_exit_code_says_whether_apply_would_work(monkeypatch, findings, code, sentence):

@@ -10,18 +10,20 @@ RUNS = (
     RunSummary("r3", "apply", fleet="/f.yml", machines=4, finished=False, **FACTS),
     RunSummary("r2", "undo", fleet="/f.yml", machines=2, counts={"failed": 1}, **FACTS),
     RunSummary("r1", "apply", fleet="/f.yml", machines=2, undone_by="r2", **FACTS),
+    RunSummary("r0", "apply", fleet="/f.yml", rollout="ro-1", wave="canary", **FACTS),
 )
 
 
 def test_each_run_is_a_line(monkeypatch):
     record(monkeypatch, runs=RUNS)
-    screen = terminal(width=120)
+    screen = terminal(width=160)
     assert run(Options(), screen) == 0
     lines = out(screen).splitlines()[2:]
     assert "2026-11-21 22:04" in lines[0]
     assert "unfinished: apply again to repair it" in lines[0]
     assert "1 failed" in lines[1]
     assert "undone by r2" in lines[2]
+    assert "apply, canary of ro-1" in lines[3]
 
 
 def test_no_run_is_no_error(monkeypatch):

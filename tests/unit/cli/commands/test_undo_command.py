@@ -14,8 +14,8 @@ from vmboot.fleet.result import Done
 RESULT = fleets.result(fleets.outcome("a"))
 
 
-def summary(run_id, *, verb="apply", undoable=True):
-    return SimpleNamespace(id=run_id, verb=verb, undoable=undoable)
+def summary(run_id, *, verb="apply", undoable=True, rollout=""):
+    return SimpleNamespace(id=run_id, verb=verb, undoable=undoable, rollout=rollout)
 
 
 def options(run_id="r1", **more):
@@ -52,6 +52,11 @@ def test_last_is_the_newest_apply_that_is_not_undone(monkeypatch):
     )
     record(monkeypatch, runs=runs)
     assert last_run() == "r2"
+
+
+def test_of_a_rollout_last_is_all_its_waves(monkeypatch):
+    record(monkeypatch, runs=(summary("r2", rollout="rollout-1"), summary("r1")))
+    assert last_run() == "rollout-1"
 
 
 def test_without_a_run_last_is_not_found(monkeypatch):
