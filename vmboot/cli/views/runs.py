@@ -20,7 +20,7 @@ def runs_view(runs: Sequence[RunSummary]) -> RenderableType:
     rows = [
         (
             each.id,
-            each.verb,
+            _what(each),
             _minute(each.started),
             each.machines,
             _state(each),
