@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.rollout_steps import credentials, fleet_file, runner, started_waves
+from tests.lab.rollout_steps import credentials, fleet_file, runner, started_waves, take_back
 from tests.soap import dump
 from vmboot.clock import Deadline, poll
 from vmboot.fleet.rollout import RolloutState, run_rollout
@@ -50,8 +50,7 @@ def test_failures_add_up_over_the_waves(lab, fleet_file, before):
     assert started_waves(events) == ["canary", "wave 1"]
     assert result.untouched == ("wave 2",)
     lab.clear_faults()
-    back, _ = rollout(playbook="undo", rollout=result.rollout)
-    assert back.state is RolloutState.DONE
+    assert take_back(lab, result.rollout).failed == 0
     assert dump(lab) == before
 
 
@@ -61,7 +60,7 @@ def test_failures_within_the_budget_let_the_rollout_go_on(lab, fleet_file, befor
     result, _ = rollout(limit=["/DC1/vm/PVS/UEFI/*"])
     assert result.state is RolloutState.PARTLY
     assert result.untouched == ()
-    rollout(playbook="undo", rollout=result.rollout)
+    assert take_back(lab, result.rollout).failed == 0
     assert dump(lab) == before
 
 
@@ -80,7 +79,7 @@ def test_an_interrupt_lets_what_is_in_flight_end_and_can_be_undone(lab, fleet_fi
     assert result.untouched == ("wave 2",)
     assert len(result.run_ids) == 2
     lab.delays(task_ms=0)
-    rollout(playbook="undo", rollout=result.rollout)
+    assert take_back(lab, result.rollout).failed == 0
     assert dump(lab) == before
 
 
@@ -145,6 +144,5 @@ def test_a_rollout_that_is_killed_begins_no_further_wave(lab, fleet_file, before
     lab.delays(task_ms=0)
     waves = [run.wave for run in list_runs()]
     assert "wave 2" not in waves
-    back, _ = runner(lab, fleet_file)(playbook="undo")
-    assert back.state is RolloutState.DONE
+    assert take_back(lab, list_runs()[0].rollout).failed == 0
     assert dump(lab) == before
