@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,29 +16,12 @@ MESSAGE = (
 
 
 @contextmanager
-def stop_on_interrupt(sink: Sink) -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C within the ``with`` block sets, after it is explained.
-
-    Work that looks at the event ends by itself. The second Ctrl-C is the usual
-    ``KeyboardInterrupt``.
-    """
-    stop = threading.Event()
-
-    def explain(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
-        sink(Event("run.interrupted", MESSAGE))
-        stop.set()
-
-    before = signal.signal(signal.SIGINT, explain)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
 def explained_interrupt(sink: Sink) -> Iterator[None]:
-    """For work that takes ``KeyboardInterrupt`` itself: the first one is explained as it comes."""
+    """Within the ``with`` block the first Ctrl-C is explained, then takes its usual way.
+
+    The runs of :mod:`vmboot.fleet` take ``KeyboardInterrupt`` as the order to begin nothing new and
+    to clean up, and a second one as the order to leave that to the next run.
+    """
 
     def explain(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)

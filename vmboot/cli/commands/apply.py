@@ -11,7 +11,7 @@ import rich_click as click
 from vmboot.cli.commands.plan import exit_of, group_names
 from vmboot.cli.connecting import fleet_and_session
 from vmboot.cli.exits import Exit
-from vmboot.cli.interrupt import stop_on_interrupt
+from vmboot.cli.interrupt import explained_interrupt
 from vmboot.cli.options import (
     Connection,
     PowerPolicy,
@@ -31,8 +31,6 @@ from vmboot.cli.progress import watching
 from vmboot.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    import threading
-
     from rich.console import RenderableType
 
     from vmboot.events import Sink
@@ -112,9 +110,9 @@ def run(options: Options, terminal: Terminal) -> Exit:
             return _deliver(terminal, plan, None, Exit.INTERRUPTED)
         with (
             watching(terminal, events=options.events) as sink,
-            stop_on_interrupt(sink) as stop,
+            explained_interrupt(sink),
         ):
-            result = _apply(options, plan, fleet, session, sink, stop)
+            result = _apply(options, plan, fleet, session, sink)
     return _deliver(terminal, plan, result, exit_of_run(plan, result))
 
 
@@ -137,7 +135,6 @@ def _apply(
     fleet: Fleet,
     session: Session,
     sink: Sink,
-    stop: threading.Event,
 ) -> RunResult:
     from vmboot import api
 
@@ -150,7 +147,6 @@ def _apply(
         window=options.window,
         max_failures=options.max_failures,
         loader_dirs=options.loader_dirs,
-        stop=stop,
         sink=sink,
     )
 

@@ -10,7 +10,7 @@ import rich_click as click
 
 from vmboot.cli.connecting import session_of
 from vmboot.cli.exits import Exit
-from vmboot.cli.interrupt import stop_on_interrupt
+from vmboot.cli.interrupt import explained_interrupt
 from vmboot.cli.options import (
     FILE,
     Connection,
@@ -87,14 +87,13 @@ def run(options: Options, terminal: Terminal) -> Exit:
             return Exit.INTERRUPTED
         with (
             watching(terminal, events=options.events) as sink,
-            stop_on_interrupt(sink) as stop,
+            explained_interrupt(sink),
         ):
             result = api.undo(
                 run_id,
                 session,
                 limit=options.limit,
                 force=options.force,
-                stop=stop,
                 sink=sink,
             )
     return _deliver(terminal, run_id, result)
