@@ -222,8 +222,9 @@ def test_guest_shutdown(small_lab):
 
 
 def test_guest_without_tools(lab, client):
-    lab.edit("pvs-003", tools=False, power="off")
-    lab.edit("pvs-003", power="on")
+    lab.edit("pvs-003", tools=True)
+    assert client.vm("pvs-003").guest.toolsRunningStatus == "guestToolsRunning"
+    lab.edit("pvs-003", tools=False)
     with refused(lab, "tools", vim.fault.ToolsUnavailable):
         client.vm("pvs-003").ShutdownGuest()
 

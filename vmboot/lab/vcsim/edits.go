@@ -106,6 +106,12 @@ func (l *lab) editLocked(ctx *simulator.Context, vm *simulator.VirtualMachine, e
 	vm.Config.Template = false
 	no := l.reconfigure(ctx, vm, spec, sent)
 	vm.Config.Template = was
+	if e.Tools != nil && vm.Runtime.PowerState == poweredOn {
+		status := map[bool]string{true: "guestToolsRunning", false: "guestToolsNotRunning"}[*e.Tools]
+		updateObject(ctx, l.reg, vm, []types.PropertyChange{
+			set("guest.toolsRunningStatus", status), set("summary.guest.toolsRunningStatus", status),
+		})
+	}
 	if no == nil && e.Power != nil {
 		if *e.Power == "on" {
 			no = l.switchOn(ctx, vm)

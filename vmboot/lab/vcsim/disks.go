@@ -1,0 +1,188 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"reflect"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// Disks of a spec: new ones, existing ones, edits.
+
+func (d *draft) editDisk(i int, spec *types.VirtualDeviceConfigSpec, disk, old *types.VirtualDisk) *refusal {
+	if spec.FileOperation != "" {
+		return refuse("disk-backing", invalidOperation(i), "An edit has no file operation.")
+	}
+	if reflect.TypeOf(disk.Backing) != reflect.TypeOf(old.Backing) || fileBacking(disk) != fileBacking(old) {
+		return refuse("disk-backing", invalidOperation(i), "An edit keeps the file %s.", fileBacking(old))
+	}
+	if diskMode(disk) != diskMode(old) {
+		switch {
+		case d.on:
+			return d.live("live-disk-mode", "The mode of a disk cannot be changed while %s is powered on.", d.vm.Name)
+		case d.l.inSnapshot(d.vm, old):
+			return refuse("snapshot-disk-mode", &types.DisallowedDiskModeChange{
+				InvalidDeviceSpec: *invalidDevice(i).(*types.InvalidDeviceSpec),
+			}, "%s is part of a snapshot.", fileBacking(old))
+		}
+	}
+	if disk.CapacityInBytes == 0 && disk.CapacityInKB == 0 {
+		disk.CapacityInBytes, disk.CapacityInKB = old.CapacityInBytes, old.CapacityInKB
+	}
+	if disk.CapacityInBytes == 0 {
+		disk.CapacityInBytes = disk.CapacityInKB * 1024
+	}
+	disk.CapacityInKB = disk.CapacityInBytes / 1024
+	if disk.CapacityInBytes < old.CapacityInBytes {
+		return refuse("disk-backing", invalidOperation(i), "A disk does not shrink.")
+	}
+	keepFields(disk, old, "Shares", "StorageIOAllocation", "DiskObjectId", "NativeUnmanagedLinkedClone")
+	keepBacking(disk.Backing, old.Backing)
+	return nil
+}
+
+func keepFields(dst, src interface{}, names ...string) {
+	to, from := reflect.ValueOf(dst).Elem(), reflect.ValueOf(src).Elem()
+	for _, name := range names {
+		f := to.FieldByName(name)
+		if f.IsValid() && f.IsZero() {
+			f.Set(from.FieldByName(name))
+		}
+	}
+}
+
+func keepBacking(dst, src types.BaseVirtualDeviceBackingInfo) {
+	if b, ok := dst.(*types.VirtualDiskFlatVer2BackingInfo); ok {
+		old := src.(*types.VirtualDiskFlatVer2BackingInfo)
+		keepFields(b, old, "Datastore", "BackingObjectId", "DiskMode", "Split", "WriteThrough",
+			"ThinProvisioned", "EagerlyScrub", "Uuid", "ContentId", "ChangeId", "DigestEnabled", "Sharing")
+	}
+}
+
+func diskMode(disk *types.VirtualDisk) string {
+	if b, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo); ok && b.DiskMode != "" {
+		return b.DiskMode
+	}
+	return string(types.VirtualDiskModePersistent)
+}
+
+func (d *draft) addDisk(i int, spec *types.VirtualDeviceConfigSpec, disk *types.VirtualDisk) *refusal {
+	backing, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+	if !ok {
+		return refuse("spec-known", invalidDevice(i), "The lab only knows flat disks, not %T.", disk.Backing)
+	}
+	if backing.DiskMode == "" {
+		backing.DiskMode = string(types.VirtualDiskModePersistent)
+	}
+	clone := *backing
+	backing = &clone
+	disk.Backing = backing
+	if spec.FileOperation == types.VirtualDeviceConfigSpecFileOperationCreate {
+		return d.addNewDisk(i, disk, backing)
+	}
+	_, file, no := d.reachable(backing.FileName)
+	if no != nil {
+		return no
+	}
+	capacity, no := checkDescriptor(backing.FileName, file)
+	if no != nil {
+		return no
+	}
+	disk.CapacityInBytes, disk.CapacityInKB = capacity, capacity/1024
+	d.bindDisk(backing)
+	return nil
+}
+
+func (d *draft) addNewDisk(i int, disk *types.VirtualDisk, backing *types.VirtualDiskFlatVer2BackingInfo) *refusal {
+	if disk.CapacityInBytes == 0 {
+		disk.CapacityInBytes = disk.CapacityInKB * 1024
+	}
+	disk.CapacityInKB = disk.CapacityInBytes / 1024
+	if disk.CapacityInBytes <= 0 {
+		return refuse("disk-new", invalidDevice(i), "A new disk has a capacity.")
+	}
+	backing.FileName = d.newDiskName(backing.FileName)
+	p, file, no := d.reachable(backing.FileName)
+	if no != nil {
+		return no
+	}
+	if _, err := os.Stat(file); err == nil {
+		return refuse("disk-new", &types.FileAlreadyExists{FileFault: types.FileFault{File: backing.FileName}},
+			"%s exists.", backing.FileName)
+	}
+	if _, err := os.Stat(filepath.Dir(file)); err != nil {
+		return refuse("disk-new", fileNotFound(backing.FileName), "The directory of %s is missing.", backing.FileName)
+	}
+	if no := d.l.checkSpace(p.Datastore, disk.CapacityInBytes); no != nil {
+		return no
+	}
+	d.create = append(d.create, newDisk{name: backing.FileName, capacity: disk.CapacityInBytes})
+	d.bindDisk(backing)
+	return nil
+}
+
+func (d *draft) newDiskName(name string) string {
+	var home, p object.DatastorePath
+	home.FromString(d.vm.Config.Files.VmPathName)
+	if p.FromString(name) && path.Ext(p.Path) == ".vmdk" {
+		return name
+	}
+	for n := 0; ; n++ {
+		file := fmt.Sprintf("%s_%d.vmdk", d.vm.Name, n)
+		candidate := fmt.Sprintf("[%s] %s", home.Datastore, path.Join(path.Dir(home.Path), file))
+		_, local, no := d.l.parseDatastorePath(candidate)
+		if no != nil {
+			return candidate
+		}
+		if _, err := os.Stat(local); err != nil {
+			return candidate
+		}
+	}
+}
+
+func (d *draft) reachable(name string) (object.DatastorePath, string, *refusal) {
+	p, file, fault := d.l.parseDatastorePath(name)
+	if fault != nil {
+		return p, file, refuse("iso-reachable", fault, "%q names no datastore of this datacenter.", name)
+	}
+	if !d.l.mounts(d.vm.Runtime.Host, p.Datastore) {
+		return p, file, refuse("iso-reachable", &types.InvalidDatastore{
+			Datastore: &d.l.datastore(p.Datastore).Self, Name: p.Datastore,
+		}, "The host of %s does not reach datastore %s.", d.vm.Name, p.Datastore)
+	}
+	return p, file, nil
+}
+
+func (d *draft) bindDisk(backing *types.VirtualDiskFlatVer2BackingInfo) {
+	p, _, _ := d.l.parseDatastorePath(backing.FileName)
+	ref := d.l.places[p.Datastore].ref
+	backing.Datastore = &ref
+	for _, b := range []**bool{&backing.Split, &backing.WriteThrough, &backing.ThinProvisioned, &backing.EagerlyScrub} {
+		if *b == nil {
+			*b = types.NewBool(false)
+		}
+	}
+	if backing.Uuid == "" {
+		backing.Uuid = fixedUUID("disk", backing.FileName)
+	}
+}
+
+func (d *draft) touchFiles(*simulator.Context) *refusal {
+	for n, disk := range d.create {
+		if err := d.l.writeDisk(disk.name, disk.capacity); err != nil {
+			for _, made := range d.create[:n] {
+				_ = d.l.deleteDisk(made.name)
+			}
+			return refuse("disk-new", &types.CannotCreateFile{FileFault: types.FileFault{File: disk.name}}, "%v", err)
+		}
+	}
+	for _, name := range d.destroy {
+		_ = d.l.deleteDisk(name)
+	}
+	return nil
+}
