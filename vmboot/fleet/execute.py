@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
 
 
+_BATCH = 500
+
+
 @dataclass(frozen=True)
 class Executed:
     """What became of the steps.
@@ -177,25 +180,41 @@ class Execution:
     def _read_back(self) -> Executed:
         count = len(self._begun)
         self.sink(Event("verify.begin", "reading back what was changed", data={"count": count}))
+        outcomes: list[MachineOutcome] = []
+        unread_error: VmbootError | None = None
+        for batch in _batches(self.steps):
+            found, error = self._found(batch)
+            unread_error = unread_error or error
+            outcomes += [self._outcome(step, found, error) for step in batch]
+        begun = (o for o in outcomes if o.moid in self._begun)
+        if unread_error is None:
+            self.journal.write(*(Settled(o.moid, o.path, o.verdict, o.error) for o in begun))
+        return Executed(
+            tuple(outcomes), tuple(self._open), self._stopped(), unread=unread_error is not None
+        )
+
+    def _found(self, steps: Sequence[Step]) -> tuple[Mapping[str, Machine], VmbootError | None]:
+        """Those of ``steps`` that were begun, read again; or why they cannot be read."""
         try:
-            found = read_present(self.session, tuple(self._begun))
+            moids = [step.moid for step in steps if step.moid in self._begun]
+            return read_present(self.session, moids), None
         except VmbootError as error:
-            outcomes = tuple(self._unread(step, error) for step in self.steps)
-            return Executed(outcomes, tuple(self._open), self._stopped(), unread=True)
-        outcomes = tuple(self._outcome(step, found) for step in self.steps)
-        begun = (outcome for outcome in outcomes if outcome.moid in self._begun)
-        self.journal.write(*(Settled(o.moid, o.path, o.verdict, o.error) for o in begun))
-        return Executed(outcomes, tuple(self._open), self._stopped())
+            return {}, error
 
     def _stopped(self) -> bool:
         return self._over_budget() and len(self._begun) < len(self.steps)
 
-    def _outcome(self, step: Step, found: Mapping[str, Machine]) -> MachineOutcome:
+    def _outcome(
+        self, step: Step, found: Mapping[str, Machine], error: VmbootError | None
+    ) -> MachineOutcome:
         if step.moid not in self._begun:
             return skipped(step, interrupted=self.stop.is_set())
+        if error is not None:
+            return unread(step, error)
         return judge(step, found.get(step.moid), self._errors.get(step.moid))
 
-    def _unread(self, step: Step, error: VmbootError) -> MachineOutcome:
-        if step.moid not in self._begun:
-            return skipped(step, interrupted=self.stop.is_set())
-        return unread(step, error)
+
+def _batches(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
+    """A read-back holds one batch of machines in memory, not all of a big fleet."""
+    for start in range(0, len(steps), _BATCH):
+        yield steps[start : start + _BATCH]

@@ -19,23 +19,26 @@ def refuse_without_privileges(
 ) -> tuple[MachinePlan, ...]:
     """The same plans; machines that this login may not change are refused, privileges named.
 
-    Costs nothing when there is nothing to change.
+    Costs nothing when there is nothing to change now.
     """
-    needs = {
-        plan.machine.moid: needed_for(
-            (*plan.now, *plan.later),
-            is_template=plan.machine.is_template or plan.make_template,
-            power_off=bool(plan.later) and power == "off",
-        )
-        for plan in planned
-        if plan.has_work
-    }
+    needs = {plan.machine.moid: _needs(plan, power) for plan in planned if plan.has_work}
+    needs = {moid: privileges for moid, privileges in needs.items() if privileges}
     missing = missing_privileges(session, needs) if needs else {}
     return tuple(
         _refused(plan, missing[plan.machine.moid], session.user)
         if plan.machine.moid in missing
         else plan
         for plan in planned
+    )
+
+
+def _needs(plan: MachinePlan, power: PowerPolicy) -> frozenset[str]:
+    """What the changes need that an apply would make now."""
+    off = power == "off"
+    return needed_for(
+        (*plan.now, *plan.later) if off else plan.now,
+        is_template=plan.machine.is_template or plan.make_template,
+        power_off=off and bool(plan.later),
     )
 
 
