@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pexpect
@@ -155,12 +156,10 @@ def test_on_a_terminal_the_password_is_asked_for_and_not_shown(shell, lab):
     assert ended(process) == 6
 
 
-def test_ctrl_c_says_what_it_finishes_ends_with_130_and_undo_works(small_lab, tmp_path):
-    lab = small_lab(vms=40, templates=4, task_ms=150)
-    shell = Shell.at(lab, tmp_path)
-    shell.fleet('targets: [{vms: "/DC1/vm/PVS/**", method: iso}]\n')
+def interrupted(shell: Shell, *words: str, times: int, at: str) -> subprocess.Popen[str]:
+    """An apply that gets Ctrl-C ``times`` times, the first when event ``at`` is seen."""
     process = subprocess.Popen(
-        shell.command("apply", "--yes", "--json", "--events", "--window", "2"),
+        shell.command("apply", "--yes", "--json", "--events", *words),
         cwd=shell.folder,
         env=shell.environment(),
         stdin=subprocess.DEVNULL,
@@ -170,9 +169,22 @@ def test_ctrl_c_says_what_it_finishes_ends_with_130_and_undo_works(small_lab, tm
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if json.loads(line)["kind"] == "vm.done":
+        kind = json.loads(line)["kind"]
+        if kind == at:
+            if at == "run.interrupted":
+                time.sleep(0.5)  # a second one at the same instant would be one with the first
             process.send_signal(signal.SIGINT)
+            times, at = times - 1, "run.interrupted"
+        if not times:
             break
+    return process
+
+
+def test_ctrl_c_says_what_it_finishes_ends_with_130_and_undo_works(small_lab, tmp_path):
+    lab = small_lab(vms=40, templates=4, task_ms=150)
+    shell = Shell.at(lab, tmp_path)
+    shell.fleet('targets: [{vms: "/DC1/vm/PVS/**", method: iso}]\n')
+    process = interrupted(shell, "--window", "2", times=1, at="vm.done")
     out, err = process.communicate(timeout=SECONDS)
     kinds = [json.loads(line)["kind"] for line in err.splitlines()]
     assert process.returncode == 130, out
@@ -183,5 +195,22 @@ def test_ctrl_c_says_what_it_finishes_ends_with_130_and_undo_works(small_lab, tm
     assert counts["failed"] == 0
     undone = shell.run("undo", "last", "--yes", "--json")
     assert (undone.code, undone.document["counts"]["done"]) == (0, counts["done"])
-    shell_status = shell.run("status", "--json").document
-    assert shell_status["unfinished"] == []
+    assert shell.run("status", "--json").document["unfinished"] == []
+
+
+def test_a_second_ctrl_c_abandons_the_work_and_the_next_apply_repairs_it(small_lab, tmp_path):
+    lab = small_lab(vms=6, templates=2, task_ms=3000)
+    shell = Shell.at(lab, tmp_path)
+    shell.fleet(
+        'targets: [{vms: "/DC1/vm/PVS/**", method: iso}]\n'
+        'templates: [{vms: "/DC1/vm/Templates/*", method: iso}]\n'
+    )
+    process = interrupted(shell, "--window", "2", times=2, at="vm.done")
+    out, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130
+    assert json.loads(out)["error"]["message"] == "interrupted"
+    (left,) = shell.run("runs", "--json").document["runs"]
+    assert left["finished"] is False
+    again = shell.run("apply", "--yes", "--json", "--power", "off", "--hard-power-off")
+    assert (again.code, again.document["result"]["resumed"]) == (0, [left["id"]])
+    assert shell.run("status").code == 0
