@@ -191,7 +191,8 @@ class _Apply:
             vcenter=self.session.host,
             vcenter_uuid=self.session.about.uuid,
             user=self.session.user,
-            resumes=tuple(run.id for run in left),
+            # What an undo had begun is put right too, but it is no part of this piece of work.
+            resumes=tuple(run.id for run in left if run.started.verb == "apply"),
             rollout=self.options.rollout,
             wave=self.options.wave,
             state=self.options.state,

@@ -277,9 +277,11 @@ class Chain:
     """A run and those that resumed it, or that it resumed: one piece of work.
 
     :param runs: the oldest first
+    :param undos: runs that were to take them back, and may have ended in the middle
     """
 
     runs: tuple[Run, ...]
+    undos: tuple[Run, ...] = ()
 
     def before(self, moid: str) -> Machine:
         """The machine as it was before the first of these runs."""
@@ -288,6 +290,10 @@ class Chain:
     def intents(self, moid: str) -> tuple[Intent, ...]:
         """Everything these runs were about to do to the machine, the oldest first."""
         return tuple(intent for run in self.runs for intent in run.intents.get(moid, ()))
+
+    def undo_intents(self, moid: str) -> tuple[Intent, ...]:
+        """What runs that took them back were about to do to the machine."""
+        return tuple(intent for run in self.undos for intent in run.intents.get(moid, ()))
 
     def shut_down(self, moid: str) -> bool:
         """True if one of these runs shut it down for its change."""
@@ -313,4 +319,8 @@ def load_chain(run_id: str, *, state: Path | None = None) -> Chain:
         if linked <= wanted:
             break
         wanted |= linked
-    return Chain(tuple(load_run(name, state=state) for name in sorted(wanted)))
+    undos = sorted(s.id for s in summaries if wanted & {*s.undoes})
+    return Chain(
+        tuple(load_run(name, state=state) for name in sorted(wanted)),
+        tuple(load_run(name, state=state) for name in undos),
+    )

@@ -81,7 +81,7 @@ def plan_undo(
     chain = load_chain(run_id, state=state)
     _check_vcenter(chain, session)
     found = read_present(session, chain.moids)
-    unknown = unsettled(chain.runs) & found.keys()
+    unknown = unsettled((*chain.runs, *chain.undos)) & found.keys()
     if unknown:
         await_quiet(session, unknown)
         found = read_present(session, chain.moids)
@@ -97,6 +97,7 @@ def plan_undo(
                 chain.before(moid),
                 chain.intents(moid),
                 found.get(moid),
+                undo_intents=chain.undo_intents(moid),
                 force=force,
                 was_shut_down=chain.shut_down(moid),
             )
@@ -242,10 +243,13 @@ class _Undo:
         """Note in the journals taken back that they are, and that nothing is left open in them."""
         good = all(o is None or o.verdict in (Done.DONE, Done.OK) for o in outcomes)
         whole = len(plan.machines) == len(self.chain.moids)
+        if not whole or self.stop.is_set():
+            return
         for run in self.chain.runs:
-            if whole and good:
+            if good:
                 append(run.id, Undone(by or self.run_id, complete=True), state=self.state)
-            if not run.finished and whole and not self.stop.is_set():
+        for run in (*self.chain.runs, *self.chain.undos):
+            if not run.finished:
                 append(run.id, Closed(by or self.run_id), state=self.state)
 
     def _result(self, run_id: str, outcomes: Sequence[MachineOutcome | None]) -> RunResult:

@@ -76,15 +76,17 @@ def way_back(
     intents: Sequence[Intent],
     now: Machine | None,
     *,
+    undo_intents: Sequence[Intent] = (),
     force: bool = False,
     was_shut_down: bool = False,
 ) -> MachineUndo:
     """How ``now`` gets back to ``before``.
 
     :param intents: everything vmboot was about to do to it since, the oldest first
+    :param undo_intents: what an earlier undo, maybe a killed one, was about to do
     :param was_shut_down: it ran, and was shut down for its change
     """
-    undo = _way_back(before, intents, now, force)
+    undo = _way_back(before, intents, undo_intents, now, force)
     if undo.verdict not in (Verdict.OK, Verdict.CHANGE) or not was_shut_down:
         return undo
     if undo.machine.power is not Power.OFF or undo.to_template:
@@ -93,14 +95,18 @@ def way_back(
 
 
 def _way_back(
-    before: Machine, intents: Sequence[Intent], now: Machine | None, force: bool
+    before: Machine,
+    intents: Sequence[Intent],
+    undo_intents: Sequence[Intent],
+    now: Machine | None,
+    force: bool,
 ) -> MachineUndo:
     if now is None:
         gone = Problem("it does not exist any more", hint="there is nothing to restore")
         return MachineUndo(before, None, Verdict.REFUSED, problems=(gone,))
     if _same(before, now):
         return _restored(before, now, ())
-    if any(_is_after(intent, now) for intent in intents):
+    if any(_is_after(intent, now) for intent in (*intents, *undo_intents)):
         return _restored(before, now, plan_restore(_as(now, before), before))
     if force:
         return _restored(

@@ -61,6 +61,16 @@ def test_a_machine_caught_between_two_reconfigures_is_restored() -> None:
     assert same_boot(DISK_AT_0_0, machine_after(half_way, back.now)) == ()
 
 
+def test_a_machine_that_a_killed_undo_left_half_way_is_restored() -> None:
+    intents, now = applied(DISK_AT_0_0)
+    back = Step(now, way_back(DISK_AT_0_0, intents, now).now)
+    half_way = replace(DISK_AT_0_0, boot_order=(BootEntry("cdrom"), BootEntry("disk", 2001)))
+    assert way_back(DISK_AT_0_0, intents, half_way).verdict is Verdict.REFUSED
+    again = way_back(DISK_AT_0_0, intents, half_way, undo_intents=[back.intent])
+    assert again.verdict is Verdict.CHANGE
+    assert same_boot(DISK_AT_0_0, machine_after(half_way, again.now)) == ()
+
+
 def test_a_machine_that_somebody_changed_is_refused_with_the_differences() -> None:
     now = applied(WITH_DRIVE)[1]
     theirs = replace(now, boot_order=(*now.boot_order, BootEntry("ethernet", 4000)))
