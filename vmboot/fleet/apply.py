@@ -122,7 +122,6 @@ class _Apply:
     stop: threading.Event
     sink: Sink
     _began: float = field(default_factory=time.monotonic)
-    _failed: int = 0
 
     def run(self) -> RunResult:
         settled = [outcome for m in self.plan.machines if (outcome := self._settled(m))]

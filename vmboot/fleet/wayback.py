@@ -101,7 +101,7 @@ def _way_back(
     now: Machine | None,
     force: bool,
 ) -> MachineUndo:
-    if now is None:
+    if now is None or now.uuid != before.uuid:
         gone = Problem("it does not exist any more", hint="there is nothing to restore")
         return MachineUndo(before, None, Verdict.REFUSED, problems=(gone,))
     if _same(before, now):

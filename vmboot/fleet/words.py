@@ -22,7 +22,6 @@ from vmboot.vsphere.machine import (
     BootEntry,
     CdBacking,
     Connection,
-    Device,
     DeviceKind,
     Hardware,
     Machine,
@@ -139,11 +138,3 @@ def drive(backing: CdBacking | None, connection: Connection | None) -> str:
     start = connection is not None and connection.start_connected
     guest = "" if connection is None or connection.allow_guest_control else ", not by the guest"
     return f"{held}, {'connects at power on' if start else 'not connected at power on'}{guest}"
-
-
-def device_in_words(device: Device, slots: Slots) -> str:
-    """``"CD/DVD drive 1 at IDE 0:0"``."""
-    name = device.label or device.kind.value
-    if device.controller is None or device.unit is None:
-        return name
-    return f"{name} at {slots.name(device.controller, device.unit)}"

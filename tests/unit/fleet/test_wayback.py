@@ -106,6 +106,8 @@ def test_force_keeps_a_drive_we_added_that_holds_another_iso_by_now() -> None:
 def test_a_machine_that_is_gone_is_refused() -> None:
     back = undo(WITH_DRIVE, None)
     assert (back.verdict, back.machine) == (Verdict.REFUSED, WITH_DRIVE)
+    other = replace(applied(WITH_DRIVE)[1], uuid="another machine")
+    assert undo(WITH_DRIVE, other).verdict is Verdict.REFUSED
 
 
 def test_a_template_left_as_a_vm_becomes_one_again() -> None:
