@@ -14,11 +14,11 @@ TASK_MS = 100  # shorter than in the fleet benchmark: memory is the question her
 def measure() -> Report:
     """Apply, then apply again."""
     with site(vms=VMS, task_ms=TASK_MS) as place:
-        argv = [VMBOOT, "apply", place.fleet_file(), "--yes", "--json"]
+        argv = [VMBOOT, "apply", place.fleet_file(), "--yes", "-q"]
         before = place.calls()
         first = run(argv, env=place.environment)
         middle = place.calls()
-        check_done(first.out, VMS)
+        check_done(place, VMS)
         second = run(argv, env=place.environment)
         after = place.calls()
     rows = tuple(
