@@ -1,6 +1,6 @@
 """The values every layer speaks of. Frozen, without I/O, without vendor types.
 
-Words are those of ``docs/reference/words.md``; one word per idea, the same in code, YAML and CLI.
+Words are those of ``docs/words.md``; one word per idea, the same in code, YAML and CLI.
 """
 
 from __future__ import annotations

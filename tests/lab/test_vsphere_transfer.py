@@ -21,6 +21,7 @@ from vmboot.vsphere.transfer import (
     delete,
     list_folder,
     make_directory,
+    parts_of,
     read_bytes,
     sha256_of,
     stat,
@@ -251,3 +252,29 @@ def test_on_vsan_and_vvol_the_namespace_manager_makes_the_top_folder(
     assert refused.value.fault == "CannotCreateFile"
     assert lab.counters().calls["CreateDirectory"] == 1
     assert "MakeDirectory" not in lab.counters().calls
+
+
+def test_what_a_killed_upload_left_is_found_again(
+    session: Session, datastore: DatastoreChoice, path: str, lab: Vcenter
+):
+    lab.fault("fault", method="DeleteDatastoreFile_Task", fault="FileLocked")
+    lab.fault("truncate-upload", method="FolderPUT")
+    with pytest.raises(RemoteError):
+        send(session, datastore, path)
+
+    left = parts_of(session, datastore=datastore, path=path)
+
+    assert [file.path for file in left] == folder_of(session, datastore, path)
+    assert len(left) == 1
+
+
+def test_without_a_look_first_another_s_file_is_still_never_overwritten(
+    session: Session, datastore: DatastoreChoice, path: str
+):
+    other = b"another file"
+    send(session, datastore, path, data=other, sha256=hashlib.sha256(other).hexdigest())
+
+    with pytest.raises(RefusedError):
+        send(session, datastore, path, look_first=False)
+
+    assert read_bytes(session, datastore=datastore, path=path) == other

@@ -16,7 +16,7 @@ from vmboot.fleet.journal import Journal, Marked, Settled
 from vmboot.fleet.judge import judge, skipped, unread, waits
 from vmboot.fleet.observe import read_present
 from vmboot.fleet.result import MachineOutcome
-from vmboot.fleet.roundtrip import job_of, make_template
+from vmboot.fleet.roundtrip import job_of, live_devices, make_template
 from vmboot.fleet.steps import Step
 from vmboot.fleet.waves import UNLIMITED, Budget
 from vmboot.vsphere.changes import SetBootOrder
@@ -97,11 +97,15 @@ class Execution:
     def _jobs(self) -> Iterator[Job]:
         templates = [step.machine for step in self.steps if step.machine.is_template]
         pools = root_pools(self.session, (machine.host for machine in templates))
-        for step in self.steps:
-            if step.changes:
+        todo = [step for step in self.steps if step.changes]
+        for start in range(0, len(todo), self.window):
+            batch = todo[start : start + self.window]
+            live = live_devices(self.session, batch)
+            for step in batch:
                 if self._halted():
                     return
-                yield job_of(step, step.split[0], pool=pools.get(step.machine.host))
+                pool = pools.get(step.machine.host)
+                yield job_of(step, step.split[0], pool=pool, live=live.get(step.moid))
 
     def _begin(self, steps: Sequence[Step]) -> None:
         self.journal.write(*(step.intent for step in steps))

@@ -19,7 +19,7 @@ from vmboot.fleet.media import boot_iso, boots_secure, firmwares
 from vmboot.fleet.place import Place, place_iso
 from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy, Problem, Upload, Verdict
 from vmboot.fleet.repair import were_templates
-from vmboot.fleet.resolve import Wish, resolve
+from vmboot.fleet.resolve import Wish, limited, resolve
 from vmboot.fleet.rights import check_datastores, refuse_without_privileges
 from vmboot.fleet.unfinished import unfinished_or_busy
 from vmboot.media.iso import BootIso
@@ -59,7 +59,8 @@ def plan_fleet(
 ) -> Plan:
     """What an apply of ``fleet`` would do now.
 
-    :param limit: patterns that narrow the fleet's selection
+    :param limit: patterns that narrow the fleet's selection; a datastore that is chosen
+        automatically is still one for the whole fleet, so that a part applied first fits the rest
     :param power: ``off`` plans as if machines could be shut down where a change needs it
     :param missing: takes the errors of patterns that match nothing, instead of raising the first
     :raises NotFoundError: a pattern, datacenter or datastore that does not exist
@@ -73,10 +74,15 @@ def plan_fleet(
     templates = were_templates(left)
     index = read_index(session, datacenter=fleet.vcenter.datacenter)
     await_quiet(session, (e.moid for e in index.by_moid(unsettled(left))))
-    wishes = resolve(fleet, index, limit=limit, were_templates=templates, missing=missing)
-    sink(Event("plan.machines", "reading the machines", data={"count": len(wishes)}))
-    machines = read_machines(session, [wish.entry.moid for wish in wishes])
-    media = _media(fleet, session, wishes, machines, loader_dirs)
+    selected = resolve(fleet, index, were_templates=templates, missing=missing)
+    wishes = limited(selected, index, limit) if limit else selected
+    placing = selected if fleet.media.iso.datastore == AUTO else wishes
+    sink(Event("plan.machines", "reading the machines", data={"count": len(placing)}))
+    found = {m.moid: m for m in read_machines(session, [wish.entry.moid for wish in placing])}
+    machines = [found[wish.entry.moid] for wish in wishes]
+    media = _media(
+        fleet, session, placing, [found[wish.entry.moid] for wish in placing], loader_dirs
+    )
     planned = tuple(
         plan_machine(machine, _wanted(wish, machine, media), power=power)
         for wish, machine in zip(wishes, machines, strict=True)

@@ -67,7 +67,7 @@ def resolve(
         if (earlier.method, earlier.nic) != (wish.method, wish.nic):
             raise _contradiction(earlier, wish)
     wishes = tuple(chosen.values())
-    return _limited(wishes, index, limit) if limit else wishes
+    return limited(wishes, index, limit) if limit else wishes
 
 
 def _wishes(
@@ -184,7 +184,11 @@ def _contradiction(first: Wish, second: Wish) -> InputError:
     )
 
 
-def _limited(wishes: tuple[Wish, ...], index: Matcher, limit: Sequence[str]) -> tuple[Wish, ...]:
+def limited(wishes: tuple[Wish, ...], index: Matcher, limit: Sequence[str]) -> tuple[Wish, ...]:
+    """Those of ``wishes`` that one of the patterns in ``limit`` matches.
+
+    :raises NotFoundError: none of them
+    """
     paths = {wish.entry.path: wish.entry.moid for wish in wishes}
     allowed: set[str] = set()
     for pattern in limit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vmboot.clock import Deadline, poll
@@ -10,7 +10,7 @@ from vmboot.errors import RemoteError
 from vmboot.fleet.observe import read_present
 from vmboot.fleet.steps import Step
 from vmboot.vsphere.changes import Change
-from vmboot.vsphere.reconfigure import reconfigure_job
+from vmboot.vsphere.reconfigure import needs_devices, read_devices, reconfigure_job
 from vmboot.vsphere.tasks import Job
 from vmboot.vsphere.templates import to_machine, to_template
 
@@ -22,9 +22,32 @@ BUSY_S = 120.0
 _BUSY_EVERY_S = 0.5
 
 
-def job_of(step: Step, changes: Sequence[Change], *, pool: str | None = None) -> Job:
-    """The write of ``changes``; a template becomes a VM in ``pool`` just before."""
-    job = reconfigure_job(step.machine, changes, guard=not step.to_template)
+def live_devices(session: Session, steps: Iterable[Step]) -> Mapping[str, Sequence[Any]]:
+    """The devices of those whose change needs them whole, in one call; by managed object id.
+
+    Empty where that call fails, as it does when one machine is gone: each job then reads its own,
+    so that only the job of that machine fails.
+    """
+    moids = [step.moid for step in steps if needs_devices(step.split[0])]
+    try:
+        return read_devices(session, moids) if moids else {}
+    except RemoteError:
+        return {}
+
+
+def job_of(
+    step: Step,
+    changes: Sequence[Change],
+    *,
+    pool: str | None = None,
+    live: Sequence[Any] | None = None,
+) -> Job:
+    """The write of ``changes``; a template becomes a VM in ``pool`` just before.
+
+    :param live: its devices from :func:`live_devices`, if they were read
+    """
+    guard = not step.to_template
+    job = reconfigure_job(step.machine, changes, live_devices=live, guard=guard)
     return _unmarking(step, job, pool) if step.machine.is_template else job
 
 

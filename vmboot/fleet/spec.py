@@ -101,7 +101,7 @@ def load_fleet(path: str | Path) -> Fleet:
     except OSError as error:
         raise InputError(
             f"cannot read {file}: {error.strerror}",
-            hint="'vmboot init' writes a first fleet.yml",
+            hint="the README has one to start from; 'vmboot schema' lists every key",
         ) from None
     return parse_fleet(text, file=file)
 

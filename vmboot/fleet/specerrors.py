@@ -27,7 +27,7 @@ def refuse_early(located: Located) -> None:
         raise InputError(
             "a fleet document is a mapping of keys such as vcenter, targets",
             place=located.place(()),
-            hint="'vmboot init' writes a first fleet.yml",
+            hint="the README has one to start from; 'vmboot schema' lists every key",
         )
     for path, place in located.keys.items():
         if path in _LATER_KEYS:

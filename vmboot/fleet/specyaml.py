@@ -76,7 +76,9 @@ def _compose(text: bytes, file: str) -> yaml.Node:
         raise InputError(f"not YAML: {error}", place=Place(file)) from None
     if node is None:
         raise InputError(
-            "the file is empty", place=Place(file), hint="'vmboot init' writes a first fleet.yml"
+            "the file is empty",
+            place=Place(file),
+            hint="the README has one to start from; 'vmboot schema' lists every key",
         )
     return node
 

@@ -11,10 +11,9 @@ from vmboot.fleet.journal import Journal, Uploaded, Uploading
 from vmboot.fleet.plan import Upload
 from vmboot.fleet.runs import Run
 from vmboot.media.iso import BootIso
-from vmboot.vsphere.hashcache import HashCache
 from vmboot.vsphere.placement import DatastoreChoice, choice_of
 from vmboot.vsphere.storage import Storage, read_storage
-from vmboot.vsphere.transfer import delete, list_folder, upload
+from vmboot.vsphere.transfer import delete, parts_of, upload
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
@@ -67,7 +66,7 @@ def _send(
         path=one.file,
         data=iso.data,
         sha256=iso.sha256,
-        cache=HashCache(),
+        look_first=False,
         sink=sink,
     )
     journal.write(Uploaded(one.path))
@@ -82,11 +81,7 @@ def remove_leftovers(session: Session, runs: Sequence[Run]) -> None:
     for moid, path in sorted(begun):
         datastore = _choice(storage, moid)
         if datastore is not None:
-            folder, _, name = path.partition("] ")[2].rpartition("/")
-            parts = list_folder(
-                session, datastore=datastore, folder=folder, pattern=f".{name}.*.part"
-            )
-            for part in parts:
+            for part in parts_of(session, datastore=datastore, path=path.partition("] ")[2]):
                 delete(session, datastore=datastore, path=part.path)
 
 

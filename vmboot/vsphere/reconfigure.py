@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vmboot.vsphere.changes import Change
+from vmboot.vsphere.changes import Change, MoveDevice
 from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.tasks import Job
 
@@ -32,12 +32,17 @@ def reconfigure_job(
         from vmboot.vsphere import specs
 
         live = live_devices or ()
-        if live_devices is None and specs.needs_live_devices(changes):
+        if live_devices is None and needs_devices(changes):
             live = read_devices(session, (machine.moid,))[machine.moid]
         spec = specs.config_spec(changes, machine=machine, live_devices=live, guard=guard)
         return session.ref("VirtualMachine", machine.moid).ReconfigVM_Task(spec)
 
     return Job(subject=machine.path, start=start, vm=machine.moid)
+
+
+def needs_devices(changes: Iterable[Change]) -> bool:
+    """True if the write of ``changes`` must send whole devices, from :func:`read_devices`."""
+    return any(isinstance(change, MoveDevice) for change in changes)
 
 
 def read_devices(session: Session, moids: Iterable[str]) -> dict[str, tuple[Any, ...]]:

@@ -60,11 +60,6 @@ def config_spec(
     return spec
 
 
-def needs_live_devices(changes: Iterable[Change]) -> bool:
-    """True if :func:`config_spec` wants ``live_devices`` for these."""
-    return any(isinstance(change, MoveDevice) for change in changes)
-
-
 def devices_query(machines: list[Any]) -> Any:
     """A PropertyCollector query for the whole devices of ``machines`` (pyVmomi references)."""
     query = vim.PropertyCollector

@@ -40,6 +40,7 @@ __all__ = [
     "holds",
     "list_folder",
     "make_directory",
+    "parts_of",
     "read_bytes",
     "sha256_of",
     "stat",
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 BLOCK = 1 << 20
+PART = ".part"
 CORRUPTED = "Corrupted"
 """Our own fault name: what a datastore holds is not what was sent."""
 _MEANINGS: Mapping[int, tuple[str, str]] = {
@@ -64,24 +66,29 @@ def upload(
     data: bytes | Path,
     sha256: str,
     cache: HashCache | None = None,
+    look_first: bool = True,
     sink: Sink = ignore,
 ) -> bool:
     """Put a file onto a datastore, unless it is there already with the same bytes.
 
     :param path: relative to the datastore, ``"vmboot/x.iso"``
     :param sha256: hex digest of ``data``
+    :param look_first: false where the caller has just seen that it is not there, which saves a
+        search; a file that appeared meanwhile is still never overwritten
     :return: true if it was sent, false if it was there
     :raises RefusedError: another file has this name
     :raises RemoteError: the datastore is full (``NoDiskSpace``), or what arrived is not what was
         sent (``Corrupted``); the temporary file is removed
     """
     size = len(data) if isinstance(data, bytes) else data.stat().st_size
-    if holds(session, datastore=datastore, path=path, size=size, sha256=sha256, cache=cache):
+    if look_first and holds(
+        session, datastore=datastore, path=path, size=size, sha256=sha256, cache=cache
+    ):
         return False
     folder, _, name = path.rpartition("/")
     if folder:
         make_directory(session, datastore=datastore, folder=folder)
-    part = f"{folder}/{name}.{secrets.token_hex(4)}.part".lstrip("/")
+    part = f"{folder}/{name}.{secrets.token_hex(4)}{PART}".lstrip("/")
     with _removed_on_failure(session, datastore, part, sink):
         _send(session, datastore, part, data, size, subject=path, sink=sink)
         _verify(session, datastore, part, size, sha256)
@@ -149,10 +156,21 @@ def sha256_of(session: Session, *, datastore: DatastoreChoice, path: str) -> str
 
     :raises NotFoundError: there is no such file
     """
-    digest = hashlib.sha256()
+    return _size_and_sha256(session, datastore, path)[1]
+
+
+def parts_of(session: Session, *, datastore: DatastoreChoice, path: str) -> tuple[FileInfo, ...]:
+    """What uploads of ``path`` that were killed have left beside it."""
+    folder, _, name = path.rpartition("/")
+    return list_folder(session, datastore=datastore, folder=folder, pattern=f"{name}.*{PART}")
+
+
+def _size_and_sha256(session: Session, datastore: DatastoreChoice, path: str) -> tuple[int, str]:
+    digest, size = hashlib.sha256(), 0
     for block in _blocks(session, datastore, path):
         digest.update(block)
-    return digest.hexdigest()
+        size += len(block)
+    return size, digest.hexdigest()
 
 
 def _target(datastore: DatastoreChoice, path: str) -> str:
@@ -224,10 +242,9 @@ class _Source:
 def _verify(
     session: Session, datastore: DatastoreChoice, part: str, size: int, sha256: str
 ) -> None:
-    """Size first, as it is cheap; then every byte."""
-    info = stat(session, datastore=datastore, path=part)
-    arrived = info.size if info else 0
-    if arrived == size and sha256_of(session, datastore=datastore, path=part) == sha256:
+    """Read every byte back. No search for the size first: that is a task, and far slower."""
+    arrived, digest = _size_and_sha256(session, datastore, part)
+    if (arrived, digest) == (size, sha256):
         return
     raise RemoteError(
         f"the upload to {datastore.name} did not arrive whole: {arrived} of {size} bytes"

@@ -26,7 +26,8 @@ from vmboot.vsphere.changes import (
     SetCdrom,
 )
 from vmboot.vsphere.machine import BootEntry, Bus, CdBacking, Connection
-from vmboot.vsphere.specs import config_spec, needs_live_devices
+from vmboot.vsphere.reconfigure import needs_devices
+from vmboot.vsphere.specs import config_spec
 
 CDROM = vim.vm.device.VirtualCdrom
 MOVE = MoveDevice(2000, "Hard disk 1", 200, 0, 200, 1)
@@ -169,6 +170,6 @@ def test_nothing_else_can_be_removed(key: int):
 
 
 def test_a_moved_disk_must_still_be_there():
-    assert needs_live_devices((MOVE,))
+    assert needs_devices((MOVE,))
     with pytest.raises(RefusedError, match="no device with key 2000"):
         config_spec((MOVE,), machine=machine())
