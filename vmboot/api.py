@@ -225,20 +225,27 @@ def runs() -> tuple[RunSummary, ...]:
     return list_runs()
 
 
-def plan_sweep(fleet: Fleet, session: Session, *, everything: bool = False) -> SweepPlan:
+def plan_sweep(
+    fleet: Fleet, session: Session, *, keep_days: float = 30, everything: bool = False
+) -> SweepPlan:
     """Which boot ISOs nothing needs any more. See :func:`vmboot.fleet.sweep.plan_sweep`."""
     from vmboot.fleet import sweep as fleet_sweep
 
-    return fleet_sweep.plan_sweep(fleet, session, everything=everything)
+    return fleet_sweep.plan_sweep(fleet, session, keep_days=keep_days, everything=everything)
 
 
 def sweep(
-    fleet: Fleet, session: Session, *, everything: bool = False, sink: Sink = ignore
+    fleet: Fleet,
+    session: Session,
+    *,
+    keep_days: float = 30,
+    everything: bool = False,
+    sink: Sink = ignore,
 ) -> SweepResult:
     """Remove boot ISOs that nothing needs any more. See :func:`vmboot.fleet.sweep.sweep`."""
     from vmboot.fleet import sweep as fleet_sweep
 
-    return fleet_sweep.sweep(fleet, session, everything=everything, sink=sink)
+    return fleet_sweep.sweep(fleet, session, keep_days=keep_days, everything=everything, sink=sink)
 
 
 def doctor(

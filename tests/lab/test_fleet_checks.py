@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from vmboot.vsphere.storage import read_storage
 from vmboot.vsphere.transfer import list_folder, upload
 
 pytestmark = pytest.mark.lab
+SHA_OF_X = hashlib.sha256(b"x").hexdigest()
 
 
 @pytest.fixture
@@ -208,6 +210,22 @@ def test_sweep_removes_only_what_nobody_needs(site: Site) -> None:
     }
     site.undo(result.run_id)
     assert [file.path for file in sweep(fleet, site.session).removed] == [iso.path]
+
+
+def test_sweep_leaves_a_part_alone_until_no_upload_can_be_at_work_on_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = site.fleet(ALL)
+    store = choice_of(read_storage(site.session).datastore("shared-01")[0])
+    part = "vmboot/vmboot-boot-0123456789ab.iso.89abcdef.part"
+    upload(site.session, datastore=store, path=part, data=b"x", sha256=SHA_OF_X)
+
+    (young,) = plan_sweep(fleet, site.session).files
+    monkeypatch.setattr("vmboot.fleet.sweep.PART_AGE", timedelta(seconds=-1))
+    swept = sweep(fleet, site.session)
+
+    assert young.fate is Fate.KEEP
+    assert [file.path for file in swept.removed] == [young.path]
 
 
 def test_sweep_keeps_what_an_undo_would_bring_back(site: Site) -> None:

@@ -1,7 +1,8 @@
 """``vmboot sweep``: remove boot ISOs of vmboot's own that nothing needs any more.
 
 A file goes only if it has our name with a hash in it, lies in the fleet's folder, no machine or
-template of the whole vCenter holds it, and no run that could still be undone brought it back.
+template of the whole vCenter holds it, and no run that could still be undone brought it back. So
+does what an upload left that was killed: such a file never got its name.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 #: Runs older than this keep no file alive, in days.
 KEEP_DAYS = 30
-_OURS = re.compile(r"vmboot-[a-z0-9][a-z0-9-]*-[0-9a-f]{12}\.iso")
+#: A part of a file that grew this lately may belong to an upload at work.
+PART_AGE = timedelta(hours=1)
+_OURS = re.compile(r"vmboot-[a-z0-9][a-z0-9-]*-[0-9a-f]{12}\.iso(?P<part>\.[0-9a-f]{8}\.part)?")
 
 
 class Fate(StrEnum):
@@ -112,7 +115,10 @@ def plan_sweep(
     files = []
     for datastore, info in _ours(session, fleet.media.iso.folder):
         path = f"[{datastore.name}] {info.path}"
-        fate, reason = _fate(path, holders, undoable)
+        if _is_part(info):
+            fate, reason = _fate_of_part(info)
+        else:
+            fate, reason = _fate(path, holders, undoable)
         files.append(SweepFile(path, datastore.moid, info.size, fate, reason))
     return SweepPlan(tuple(files))
 
@@ -155,10 +161,22 @@ def _fate(
     return Fate.REMOVE, "no machine holds it, no undo needs it"
 
 
+def _fate_of_part(info: FileInfo) -> tuple[Fate, str]:
+    grown = datetime.fromisoformat(info.modified) if info.modified else None
+    if grown is None or grown.tzinfo is None or datetime.now(UTC) - grown < PART_AGE:
+        return Fate.KEEP, "an upload may be at work on it"
+    return Fate.REMOVE, "an upload that never ended left it"
+
+
+def _is_part(info: FileInfo) -> bool:
+    match = _OURS.fullmatch(info.path.rpartition("/")[2])
+    return match is not None and match["part"] is not None
+
+
 def _ours(session: Session, folder: str) -> Iterator[tuple[Datastore, FileInfo]]:
     for datastore in read_storage(session).datastores:
         files = list_folder(
-            session, datastore=choice_of(datastore), folder=folder, pattern="vmboot-*.iso"
+            session, datastore=choice_of(datastore), folder=folder, pattern="vmboot-*.iso*"
         )
         for info in files:
             if _OURS.fullmatch(info.path.rpartition("/")[2]):
