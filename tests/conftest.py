@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure() -> None:
+    """A job started in the background ignores Ctrl-C, and so would every test about it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
@@ -47,7 +54,8 @@ def _skip_reason(report: pytest.TestReport) -> str:
 
 @pytest.fixture(autouse=True)
 def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
-    """Journals and locks of a test never meet those of the person who runs it.
+    """Journals, locks and logins of a test never meet those of the person who runs it, and what
+    it sees of a terminal is the same everywhere.
 
     The cache is shared on purpose: it holds the lab's vCenter and fetched loaders.
     """
@@ -56,6 +64,9 @@ def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
         monkeypatch.delenv(name)
     for name in ("HOST", "USER", "PASSWORD", "PASSWORD_FILE", "THUMBPRINT", "CA_FILE", "INSECURE"):
         monkeypatch.delenv(f"VMBOOT_{name}", raising=False)
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
 
 
 @pytest.fixture(scope="session")
