@@ -264,9 +264,10 @@ def _devices(value: ElementTree.Element, names: dict[str, dict[str, str]]) -> di
 def plain(element: ElementTree.Element) -> Any:
     """An element as dict (with ``type`` from xsi:type), list where names repeat, or text."""
     kind = re.sub(r"^.*:", "", element.get(TYPE, ""))
-    if not len(element):
-        return _text(element)
-    out: dict[str, Any] = {"type": kind} if kind and not kind.startswith("ArrayOf") else {}
+    is_object = kind[:1].isupper() and not kind.startswith("ArrayOf")
+    if not len(element) and not (is_object and not element.text):
+        return _text(element)  # an object without fields, as a CD boot entry, is its type
+    out: dict[str, Any] = {"type": kind} if is_object else {}
     for child in element:
         name = local(child)
         if name not in out:
