@@ -73,7 +73,9 @@ def resolve(
     :raises InputError: host, user or password is nowhere to be found, or a variable is malformed
     """
     sources = (_vmboot(env), _govc(env), _vmware(env))
-    wanted, port = split_host(host or next((s.host for s in sources if s.host), ""))
+    wanted, port = split_host(
+        host or next((s.host for s in sources if s.host), ""), what="the host"
+    )
     if not wanted:
         raise InputError("no vCenter named", hint="set VMBOOT_HOST, or vcenter.host in fleet.yml")
     port = port or next((s.port for s in sources if s.host == wanted and s.port), None)
@@ -93,16 +95,32 @@ def resolve(
     )
 
 
-def split_host(text: str) -> tuple[str, int | None]:
+def split_host(text: str, *, what: str) -> tuple[str, int | None]:
     """``"vc:8989"`` to ``("vc", 8989)``; IPv6 addresses with a port stand in brackets.
 
-    :raises InputError: the port is not a number
+    :param what: where ``text`` came from, for the error, which never shows ``text`` itself: people
+        write logins into it
+    :raises InputError: it is no host name, or the port is not a number
     """
+    parts = _host_part(text)
+    if parts is None:
+        raise InputError(
+            f"{what} is not a host name with an optional port",
+            hint="give it as vc.example.com or vc.example.com:443; in a URL, "
+            "a password's special characters are to be quoted, e.g. %23 for #",
+        )
+    return parts
+
+
+def _host_part(text: str) -> tuple[str, int | None] | None:
+    """``None`` where it is malformed. Raises nothing: the errors of urllib quote the text."""
     try:
         parts = urlsplit(text if "//" in text else f"//{_bracketed(text)}")
-        return (parts.hostname or "", parts.port)
-    except ValueError as error:
-        raise InputError(f"{text!r} is not a host name with an optional port") from error
+        # An unquoted "#", "?" or "/" cuts a password in two, and half of it looks like a port.
+        is_cut = "@" in text and parts.username is None
+        return None if is_cut else (parts.hostname or "", parts.port)
+    except ValueError:
+        return None
 
 
 def _bracketed(text: str) -> str:
@@ -111,7 +129,7 @@ def _bracketed(text: str) -> str:
 
 
 def _vmboot(env: Mapping[str, str]) -> _Source:
-    host, port = split_host(env.get("VMBOOT_HOST", ""))
+    host, port = split_host(env.get("VMBOOT_HOST", ""), what="VMBOOT_HOST")
     return _Source(
         name="VMBOOT",
         host=host,
@@ -126,7 +144,7 @@ def _vmboot(env: Mapping[str, str]) -> _Source:
 
 def _govc(env: Mapping[str, str]) -> _Source:
     url = env.get("GOVC_URL", "")
-    host, port = split_host(url)
+    host, port = split_host(url, what="GOVC_URL")
     # A password may hold characters that a URL quotes; the host part was judged above already.
     parts = urlsplit(url if "//" in url else f"//{_bracketed(url)}")
     return _Source(
@@ -142,7 +160,7 @@ def _govc(env: Mapping[str, str]) -> _Source:
 
 
 def _vmware(env: Mapping[str, str]) -> _Source:
-    host, port = split_host(env.get("VMWARE_HOST", ""))
+    host, port = split_host(env.get("VMWARE_HOST", ""), what="VMWARE_HOST")
     validate = _bool(env, "VMWARE_VALIDATE_CERTS")
     return _Source(
         name="VMWARE",
@@ -220,7 +238,7 @@ def _known_host(file: Path, host: str, port: int) -> str | None:
     for line in lines:
         name, _, thumbprint = line.strip().partition(" ")
         digits = thumbprint.strip().replace(":", "")
-        if len(digits) == tls.SHA256_DIGITS and split_host(name) in ((host, None), (host, port)):
+        if len(digits) == tls.SHA256_DIGITS and _host_part(name) in ((host, None), (host, port)):
             return digits
     return None
 

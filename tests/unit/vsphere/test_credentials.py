@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -179,4 +180,33 @@ def test_known_hosts_that_are_not_there_yet_are_no_error(tmp_path: Path):
     ],
 )
 def test_hosts_in_all_spellings(text: str, parts: tuple[str, int | None]):
-    assert split_host(text) == parts
+    assert split_host(text, what="the host") == parts
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("GOVC_URL", "https://administrator:S3cr3t-Pw@vc.example:44x3/sdk"),
+        ("GOVC_URL", "https://adm:S3cr3t[Pw@vc.example/sdk"),
+        ("GOVC_URL", "https://adm:S3cr3t\u2100Pw@vc.example/sdk"),
+        ("GOVC_URL", "https://adm:5#S3cr3t@vc.example/sdk"),
+        ("GOVC_URL", "adm:5/S3cr3t@vc.example"),
+        ("VMBOOT_HOST", "adm:S3cr3t@vc:x"),
+        ("VMWARE_HOST", "adm:S3cr3t@vc:x"),
+    ],
+)
+def test_a_malformed_host_is_named_by_its_variable_and_never_shown(variable: str, value: str):
+    with pytest.raises(InputError) as caught:
+        resolve(env={variable: value}, use_keyring=False)
+    said = "".join(traceback.format_exception(caught.value)) + str(caught.value.hint)
+    assert caught.value.message.startswith(f"{variable} is not a host name")
+    assert "S3cr3t" not in said
+
+
+def test_a_malformed_host_that_was_given_is_not_shown_either():
+    host = "adm:S3cr3t@vc:x"
+    with pytest.raises(InputError) as caught:
+        resolve(host=host, env={}, use_keyring=False)
+    said = "".join(traceback.format_exception(caught.value)).replace(f'host = "{host}"', "")
+    assert caught.value.message.startswith("the host is not a host name")
+    assert "S3cr3t" not in said
