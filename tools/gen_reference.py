@@ -28,7 +28,9 @@ EXITS = {
     Exit.CONNECT: "the vCenter is not reachable, not the one it should be, or refuses the login",
     Exit.NOT_FOUND: "something named does not exist",
     Exit.CHANGES: "`plan`, `status`, `apply --dry-run`: what is differs from what is wished",
-    Exit.INTERRUPTED: "interrupted, or the question was answered with no",
+    Exit.HUNG_UP: "the terminal or connection went away (SIGHUP); what was begun was finished",
+    Exit.INTERRUPTED: "Ctrl-C, what was begun was finished; or a question was answered with no",
+    Exit.TERMINATED: "SIGTERM, e.g. from systemd; what was begun was finished",
 }
 
 

@@ -156,8 +156,10 @@ def test_on_a_terminal_the_password_is_asked_for_and_not_shown(shell, lab):
     assert ended(process) == 6
 
 
-def interrupted(shell: Shell, *words: str, times: int, at: str) -> subprocess.Popen[str]:
-    """An apply that gets Ctrl-C ``times`` times, the first when event ``at`` is seen."""
+def interrupted(
+    shell: Shell, *words: str, times: int, at: str, number: int = signal.SIGINT
+) -> subprocess.Popen[str]:
+    """An apply that gets a signal ``times`` times, the first when event ``at`` is seen."""
     process = subprocess.Popen(
         shell.command("apply", "--yes", "--json", "--events", *words),
         cwd=shell.folder,
@@ -173,11 +175,28 @@ def interrupted(shell: Shell, *words: str, times: int, at: str) -> subprocess.Po
         if kind == at:
             if at == "run.interrupted":
                 time.sleep(0.5)  # a second one at the same instant would be one with the first
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             times, at = times - 1, "run.interrupted"
         if not times:
             break
     return process
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_sigterm_and_hang_up_leave_every_template_a_template(small_lab, tmp_path, number, code):
+    lab = small_lab(vms=4, templates=8, task_ms=200)
+    shell = Shell.at(lab, tmp_path)
+    shell.fleet('templates: [{vms: "/DC1/vm/Templates/*", method: iso}]\n')
+    planned = len(shell.run("plan", "--json").document["machines"])
+    process = interrupted(shell, "--window", "2", times=2, at="vm.done", number=number)
+    out, _err = process.communicate(timeout=SECONDS)
+    assert process.returncode == code, out
+    result = json.loads(out)["result"]
+    assert result["interrupted"]
+    assert result["counts"]["skipped"] > 0
+    machines = shell.run("plan", "--json").document["machines"]
+    assert len(machines) == planned
+    assert shell.run("status", "--json").document["unfinished"] == []
 
 
 def test_ctrl_c_says_what_it_finishes_ends_with_130_and_undo_works(small_lab, tmp_path):

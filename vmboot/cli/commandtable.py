@@ -79,7 +79,8 @@ def top_help(*, colour: bool) -> str:
         "  --version   (vmboot only) Print the version.",
         "",
         "Exit codes: 0 ok, 1 failed, 2 bad input, 3 partly done, 4 cannot connect or not",
-        "authorised, 5 not found, 6 changes pending (plan, status), 130 interrupted.",
+        "authorised, 5 not found, 6 changes pending (plan, status), 130 interrupted, 143",
+        "terminated, 129 terminal gone; what was begun is finished first.",
         "",
         "Start with: vmboot demo",
     ]

@@ -24,7 +24,9 @@ class Exit(IntEnum):
     CONNECT = 4  # vCenter not reachable, not trusted, or login refused
     NOT_FOUND = 5
     CHANGES = 6  # plan, status: what is differs from what is wished
+    HUNG_UP = 129  # 128 and the number of the signal: SIGHUP, SIGINT, SIGTERM
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 _BY_ERROR: tuple[tuple[type[VmbootError], Exit], ...] = (

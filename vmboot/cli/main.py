@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vmboot.cli.commandtable import top_help
 from vmboot.cli.exits import Exit, exit_for
 from vmboot.cli.failure import CrashReport, report, show_traceback
+from vmboot.cli.interrupt import Interrupted
 from vmboot.cli.terminal import Terminal, of_process
 from vmboot.errors import AmbiguousError, VmbootError
 
@@ -68,6 +69,8 @@ def _invoke(words: list[str], terminal: Terminal) -> int:
     except click.ClickException as error:
         message, hint = _usage(error)
         return report(terminal, message, hint=hint, code=Exit.USAGE)
+    except Interrupted as order:
+        return report(terminal, "interrupted", code=order.code)
     except (click.Abort, KeyboardInterrupt):
         return report(terminal, "interrupted", code=Exit.INTERRUPTED)
     except BrokenPipeError:

@@ -110,10 +110,10 @@ def run(options: Options, terminal: Terminal) -> Exit:
             return _deliver(terminal, plan, None, Exit.INTERRUPTED)
         with (
             watching(terminal, events=options.events) as sink,
-            explained_interrupt(sink),
+            explained_interrupt(sink) as interrupt,
         ):
             result = _apply(options, plan, fleet, session, sink)
-    return _deliver(terminal, plan, result, exit_of_run(plan, result))
+    return _deliver(terminal, plan, result, interrupt.told(exit_of_run(plan, result)))
 
 
 def _plan(options: Options, fleet: Fleet, session: Session, sink: Sink) -> Plan:

@@ -93,7 +93,10 @@ def run(options: Options, terminal: Terminal) -> Exit:
     if not (options.yes or options.check) and not terminal.confirm(question, flag="--yes"):
         terminal.note("nothing was changed")
         return Exit.INTERRUPTED
-    with watching(terminal, events=options.events) as sink, explained_interrupt(sink):
+    with (
+        watching(terminal, events=options.events) as sink,
+        explained_interrupt(sink) as interrupt,
+    ):
         result = api.rollout(
             fleet,
             inventory=options.inventory,
@@ -105,7 +108,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
             **credential_keywords(options.connection, terminal),
         )
     terminal.deliver(result.to_json, lambda: rollout_view(result))
-    return exit_of(result)
+    return interrupt.told(exit_of(result))
 
 
 def exit_of(result: RolloutResult) -> Exit:

@@ -87,7 +87,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
             return Exit.INTERRUPTED
         with (
             watching(terminal, events=options.events) as sink,
-            explained_interrupt(sink),
+            explained_interrupt(sink) as interrupt,
         ):
             result = api.undo(
                 run_id,
@@ -96,7 +96,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
                 force=options.force,
                 sink=sink,
             )
-    return _deliver(terminal, run_id, result)
+    return interrupt.told(_deliver(terminal, run_id, result))
 
 
 def last_run() -> str:
