@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -228,6 +229,93 @@ def test_a_journal_that_cannot_be_written_stops_every_write(site: Site, monkeypa
         site.apply(fleet, plan, power="leave")
     assert "ReconfigVM_Task" not in site.lab.counters().writes
     assert "MarkAsVirtualMachine" not in site.lab.counters().writes
+
+
+def test_a_listener_that_breaks_stops_nothing(site: Site) -> None:
+    before = site.dump()
+
+    def broken(event: Event) -> None:
+        if event.kind == "vm.done":
+            raise BrokenPipeError(32, "Broken pipe")
+
+    result = site.apply(site.fleet(), sink=broken)
+    assert (result.done, result.failed) == (14, 0)
+    assert templates(site.dump()) == templates(before)
+    assert site.undo(result.run_id, sink=broken).failed == 0
+    assert changed(before, site.dump()) == []
+
+
+def test_templates_in_flight_are_put_back_whatever_ends_the_run(site: Site, monkeypatch) -> None:
+    before = site.dump()
+
+    def break_down(*_: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr("vmboot.fleet.execute.Execution._first_ended", break_down)
+    with pytest.raises(RuntimeError):
+        site.apply(site.fleet())
+    assert "MarkAsVirtualMachine" in site.lab.counters().writes
+    assert templates(site.dump()) == templates(before)
+
+
+@pytest.mark.parametrize("kind", ["intent", "template-mark", "outcome"])
+def test_a_disk_that_fills_up_leaves_no_template_a_vm(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    before = site.dump()
+    fleet = site.fleet()
+    plan = site.plan(fleet, power="off")
+    site.lab.delays(task_ms=50)
+    written: list[bytes] = []
+
+    def refuse(descriptor: int, text: bytes) -> None:
+        if f'"kind":"{kind}"'.encode() in text:
+            written.append(text)
+        if len(written) > 2 * (kind == "intent") or (written and kind != "intent"):
+            raise OSError(28, "No space left on device")
+        os.write(descriptor, text)
+
+    with monkeypatch.context() as patch, pytest.raises(RefusedError, match="No space left"):
+        patch.setattr("vmboot.fleet.journal._write_all", refuse)
+        site.apply(fleet, replace(plan, machines=plan.machines[::-1]), window=2)
+    assert "MarkAsVirtualMachine" in site.lab.counters().writes
+    assert templates(site.dump()) == templates(before)
+    again = site.apply(fleet)
+    assert again.failed == again.pending == 0
+    site.undo(again.run_id or list_runs()[0].id)
+    assert changed(before, site.dump()) == []
+
+
+@pytest.mark.parametrize("verb", ["apply", "undo"])
+def test_a_mark_that_the_vcenter_ignores_is_noticed_and_repaired(site: Site, verb: str) -> None:
+    before = site.dump()
+    fleet = site.fleet()
+    run = site.apply(fleet).run_id if verb == "undo" else ""
+    site.lab.fault("ignored", method="MarkAsTemplate", count=1)
+    first = site.undo(run) if run else site.apply(fleet)
+    (failed,) = [o for o in first.outcomes if o.verdict is Done.FAILED]
+    assert "it is not a template any more" in failed.error
+    assert len(templates(site.dump())) == len(templates(before)) - 1
+    assert not load_run(first.run_id).finished
+
+    second = site.apply(fleet)
+    assert outcome(second, failed.path.rpartition("/")[2]).verdict is Done.DONE
+    assert templates(site.dump()) == templates(before)
+    assert all(run.finished for run in list_runs())
+
+
+def test_what_an_interrupted_repair_did_not_reach_is_repaired_later(site: Site) -> None:
+    before = site.dump()
+    fleet = site.fleet()
+    site.lab.fault("ignored", method="MarkAsTemplate", count=1)
+    site.apply(fleet)
+    plan, stop = site.plan(fleet), threading.Event()
+    stop.set()
+    assert site.apply(fleet, plan, stop=stop).interrupted
+    assert len(templates(site.dump())) == len(templates(before)) - 1
+
+    assert site.apply(fleet).failed == 0
+    assert templates(site.dump()) == templates(before)
 
 
 def test_a_guest_that_holds_its_cd_is_answered(site: Site) -> None:

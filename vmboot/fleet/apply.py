@@ -17,12 +17,13 @@ from vmboot.errors import VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.execute import Executed, Execution
 from vmboot.fleet.journal import Closed, Ended, Journal, append, begin, timestamp
+from vmboot.fleet.listen import guarded
 from vmboot.fleet.lock import run_lock
 from vmboot.fleet.media import boot_iso
 from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy, Verdict
 from vmboot.fleet.planner import narrowed
 from vmboot.fleet.prepare import power_off, refreshed
-from vmboot.fleet.repair import repair_steps
+from vmboot.fleet.repair import repair_steps, were_templates
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
 from vmboot.fleet.runs import Run, unfinished
 from vmboot.fleet.shield import shielded
@@ -86,7 +87,7 @@ def apply_plan(
     :param only: inventory paths; nothing else of the plan is touched. ``None`` means all
     :param max_failures: the fleet document's where ``None``
     :raises LockedError: another run is at work on the same fleet
-    :raises RefusedError: the journal cannot be written; nothing was sent since
+    :raises RefusedError: the journal cannot be written; templates were put back, nothing else sent
     :raises InputError: ``max_failures`` is no budget
     """
     stop = stop or threading.Event()
@@ -107,7 +108,7 @@ def apply_plan(
         ),
         budget=given if isinstance(given, Budget) else Budget.parse(given),
         stop=stop,
-        sink=sink,
+        sink=guarded(sink),
     )
     return shielded(work.run, stop=stop)
 
@@ -151,10 +152,21 @@ class _Apply:
         )
         if not (repaired.unread or executed.unread):
             journal.write(Ended(timestamp(), result.counts, result.interrupted, open_templates))
-            if not repaired.open:
+            if self._is_put_right(left, todo, repaired, executed):
                 for run in left:
                     append(run.id, Closed(journal.run_id), state=self.options.state)
         return result
+
+    def _is_put_right(
+        self,
+        left: Sequence[Run],
+        todo: Sequence[MachinePlan],
+        repaired: Executed,
+        executed: Executed,
+    ) -> bool:
+        """True if no template that ``left`` speaks of is a VM that this run did not begin."""
+        mine = {plan.machine.moid for plan in todo}
+        return not repaired.open and not (were_templates(left).keys() & mine - executed.begun)
 
     # -- what is known from the plan alone ---------------------------------------------------------
 

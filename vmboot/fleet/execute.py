@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from vmboot.errors import VmbootError
 from vmboot.events import Event, Sink, ignore
@@ -30,18 +31,21 @@ if TYPE_CHECKING:
 
 
 _BATCH = 500
+_End: TypeAlias = tuple[str, bool]
 
 
 @dataclass(frozen=True)
 class Executed:
     """What became of the steps.
 
-    :param open: templates that could not be made templates again
+    :param begun: managed object ids of machines that were begun
+    :param open: templates that were read back as VMs
     :param stopped: the budget ended it
     :param unread: the machines could not be read back; what happened is not known
     """
 
     outcomes: tuple[MachineOutcome, ...] = ()
+    begun: frozenset[str] = frozenset()
     open: tuple[str, ...] = ()
     stopped: bool = False
     unread: bool = False
@@ -69,13 +73,20 @@ class Execution:
     _deferred: dict[str, SetBootOrder] = field(default_factory=dict)
     _ended: int = 0
     _errors: dict[str, VmbootError] = field(default_factory=dict)
-    _open: list[str] = field(default_factory=list)
+    _put_back: set[str] = field(default_factory=set)
 
     def run(self) -> Executed:
         """Carry out the steps and read the machines back.
 
-        :raises RefusedError: the journal cannot be written
+        :raises RefusedError: the journal cannot be written; templates are templates again
         """
+        try:
+            self._change()
+        finally:
+            self._put_all_back()
+        return self._read_back()
+
+    def _change(self) -> None:
         by_path = {step.machine.path: step for step in self.steps}
         outcomes = run_window(
             self.session,
@@ -85,12 +96,12 @@ class Execution:
             stop=self.stop,
             sink=self.sink,
         )
-        for outcome in outcomes:
-            if outcome.started:
-                self._first_ended(by_path[outcome.subject], outcome.error)
+        with closing(outcomes):  # its senders have ended when templates are put back
+            for outcome in outcomes:
+                if outcome.started:
+                    self._first_ended(by_path[outcome.subject], outcome.error)
         self._set_deferred_orders()
         self._mark_only([step for step in self.steps if not step.changes])
-        return self._read_back()
 
     # -- the first reconfigure -----------------------------------------------------------------
 
@@ -160,8 +171,7 @@ class Execution:
         if error is not None:
             self._errors[step.moid] = error
             self.failed += not waits(step, error)
-        if step.to_template:
-            self._put_back(step, look_first=error is not None)
+        self._make_template(step, look_first=error is not None)
         self.sink(
             Event(
                 "vm.failed" if error else "vm.done",
@@ -171,31 +181,52 @@ class Execution:
             )
         )
 
-    def _put_back(self, step: Step, *, look_first: bool) -> None:
+    def _make_template(self, step: Step, *, look_first: bool) -> None:
         """Make it a template again, whatever became of its change."""
+        if not step.to_template or step.moid in self._put_back:
+            return
+        self._put_back.add(step.moid)
         try:
             make_template(self.session, step.moid, look_first=look_first)
         except VmbootError as error:
             self._errors.setdefault(step.moid, error)
-            self._open.append(step.moid)
-        else:
-            self.journal.write(Marked(step.moid))
+
+    def _put_all_back(self) -> None:
+        """However the changes ended: with the journal's disk full, templates are in flight."""
+        for step in self._begun.values():
+            self._make_template(step, look_first=True)
 
     def _read_back(self) -> Executed:
         count = len(self._begun)
         self.sink(Event("verify.begin", "reading back what was changed", data={"count": count}))
         outcomes: list[MachineOutcome] = []
+        ends: list[_End] = []
         unread_error: VmbootError | None = None
         for batch in _batches(self.steps):
             found, error = self._found(batch)
             unread_error = unread_error or error
             outcomes += [self._outcome(step, found, error) for step in batch]
-        begun = (o for o in outcomes if o.moid in self._begun)
+            ends += [end for step in batch if (end := self._kind(step, found))]
         if unread_error is None:
-            self.journal.write(*(Settled(o.moid, o.path, o.verdict, o.error) for o in begun))
+            self._settle(outcomes, ends)
         return Executed(
-            tuple(outcomes), tuple(self._open), self._stopped(), unread=unread_error is not None
+            tuple(outcomes),
+            frozenset(self._begun),
+            tuple(moid for moid, is_template in ends if not is_template),
+            self._stopped(),
+            unread=unread_error is not None,
         )
+
+    def _kind(self, step: Step, found: Mapping[str, Machine]) -> _End | None:
+        """Whether what should be a template is one: vCenters are known to ignore a mark."""
+        now = found.get(step.moid)
+        return (step.moid, now.is_template) if step.to_template and now else None
+
+    def _settle(self, outcomes: Sequence[MachineOutcome], ends: Sequence[_End]) -> None:
+        marked = (Marked(moid) for moid, is_template in ends if is_template)
+        begun = (o for o in outcomes if o.moid in self._begun)
+        settled = (Settled(o.moid, o.path, o.verdict, o.error) for o in begun)
+        self.journal.write(*marked, *settled)
 
     def _found(self, steps: Sequence[Step]) -> tuple[Mapping[str, Machine], VmbootError | None]:
         """Those of ``steps`` that were begun, read again; or why they cannot be read."""

@@ -14,6 +14,7 @@ from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.execute import Executed, Execution
 from vmboot.fleet.inflight import await_quiet, unsettled
 from vmboot.fleet.journal import Closed, Ended, Journal, Undone, append, begin, timestamp
+from vmboot.fleet.listen import guarded
 from vmboot.fleet.lock import run_lock
 from vmboot.fleet.observe import read_present
 from vmboot.fleet.plan import Verdict
@@ -159,7 +160,7 @@ def undo_run(
     stop = stop or threading.Event()
     chain = load_chain(run_id, state=state)
     _check_vcenter(chain, session)
-    work = _Undo(run_id, session, chain, limit, force, window, stop, state, sink)
+    work = _Undo(run_id, session, chain, limit, force, window, stop, state, guarded(sink))
     with run_lock(session.about.uuid, chain.runs[0].started.fleet, state=state):
         return shielded(work.run, stop=stop)
 

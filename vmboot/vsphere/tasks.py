@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -43,7 +43,7 @@ def run_window(
     before_start: Callable[[tuple[str, ...]], None] | None = None,
     stop: threading.Event | None = None,
     sink: Sink = ignore,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Run ``jobs`` and yield how each ended, as they end.
 
     :param jobs: taken lazily, never more than ``window`` ahead
