@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, TypeAlias
 
-from vmboot.dirs import private_dir, state_dir
+from vmboot.dirs import private_dir, state_dir, trusted
 from vmboot.errors import RefusedError
 from vmboot.fleet.codec import encode
 from vmboot.fleet.lock import owner
@@ -162,8 +162,11 @@ Record: TypeAlias = (
 
 
 def runs_dir(state: Path | None = None) -> Path:
-    """Where the runs are: ``<state>/runs``."""
-    return (state or state_dir()) / "runs"
+    """Where the runs are: ``<state>/runs``.
+
+    :raises RefusedError: others can write there, so what it says cannot be believed
+    """
+    return trusted((state or state_dir()) / "runs")
 
 
 def timestamp() -> str:

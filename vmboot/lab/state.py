@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vmboot.clock import Deadline, poll
-from vmboot.dirs import private_dir, state_dir
+from vmboot.dirs import private_dir, state_dir, trusted
 from vmboot.errors import ConnectError, LockedError, VmbootError
 from vmboot.events import Sink, ignore
 from vmboot.lab.build import find_or_build
@@ -52,7 +52,7 @@ class LabStatus:
 
 def state_file() -> Path:
     """Where the running lab is recorded, password included; only its owner reads it."""
-    return state_dir() / "lab" / "vcenter.json"
+    return trusted(state_dir() / "lab") / "vcenter.json"
 
 
 def up(*, size: LabSize | None = None, sink: Sink = ignore) -> LabStatus:

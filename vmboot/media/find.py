@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from vmboot.dirs import cache_dir, data_dir
+from vmboot.dirs import cache_dir, data_dir, trusted
 from vmboot.errors import InputError, MediaError
 from vmboot.media.distro import SYSTEM_FILES
 from vmboot.media.identify import Identity, identify
@@ -87,9 +87,11 @@ def find_loaders(*, dirs: Sequence[str | Path] = ()) -> tuple[Loader, ...]:
 
     :param dirs: directories to search before all others, with their subdirectories
     :raises InputError: a given directory, or one in ``$VMBOOT_LOADERS``, does not exist
+    :raises RefusedError: others can write where imported or fetched ones are kept
     """
     places: list[tuple[Source, Iterable[Path]]] = [("given", _tree(path)) for path in _given(dirs)]
-    places += [("imported", _tree(imported_dir())), ("cache", _tree(fetched_dir()))]
+    places += [("imported", _tree(trusted(imported_dir())))]
+    places += [("cache", _tree(trusted(fetched_dir())))]
     places += [("system", (Path("/", name) for name in SYSTEM_FILES))]
     found: dict[Path, Loader] = {}
     for source, paths in places:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmboot.dirs import private_dir, state_dir
+from vmboot.dirs import private_dir, state_dir, trusted
 from vmboot.vsphere.files import FileInfo
 from vmboot.vsphere.placement import DatastoreChoice
 
@@ -23,7 +24,11 @@ _KEPT = 200
 
 
 class HashCache:
-    """A JSON file of at most 200 hashes, newest last."""
+    """A JSON file of at most 200 hashes, newest last.
+
+    Both methods raise :class:`RefusedError` where others can write into its directory: a planted
+    hash would pass a foreign ISO off as ours.
+    """
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file or state_dir() / "datastore-hashes.json"
@@ -44,13 +49,15 @@ class HashCache:
         kept = dict(list(known.items())[-_KEPT:])
         with suppress(OSError):
             private_dir(self._file.parent)
-            part = self._file.with_suffix(f".{os.getpid()}")
-            part.write_text(json.dumps(kept, indent=0), encoding="utf-8")
-            part.replace(self._file)
+            handle, part = tempfile.mkstemp(dir=self._file.parent, prefix=f".{self._file.name}.")
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(json.dumps(kept, indent=0))
+            Path(part).replace(self._file)
 
     def _read(self) -> dict[str, str]:
         try:
-            data = json.loads(self._file.read_text(encoding="utf-8"))
+            file = trusted(self._file.parent) / self._file.name
+            data = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return data if isinstance(data, dict) else {}
