@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 
@@ -278,3 +280,22 @@ def test_the_question_about_a_locked_cd_is_answered(session: Session, lab: Vcent
     assert outcome.ok, outcome.error
     assert "vm.answered" in {event.kind for event in events}
     assert wished(machine(session, "locked-01"), iso) == ()
+
+
+def test_a_vcenter_that_is_gone_is_not_waited_for_without_end(
+    session: Session, lab: Vcenter, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("vmboot.vsphere.inflight.SILENCE_S", 1.0)
+    found = machines(session, "pvs-*")[:8]
+    lab.delays(delay_ms=0, task_ms=60_000)
+    told: list[Event] = []
+
+    def tell(event: Event) -> None:
+        told.append(event)
+
+    threading.Timer(0.5, os.kill, (lab.pid, signal.SIGKILL)).start()
+    outcomes = list(run_window(session, map(job, found), sink=tell))
+
+    assert {fault_of(outcome) for outcome in outcomes} == {"TaskGone"}
+    assert len(outcomes) == len(found)
+    assert "asking again" in next(e for e in told if e.kind == "poll.failed").message

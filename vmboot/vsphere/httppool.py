@@ -87,6 +87,10 @@ class HttpReply:
         self.status = response.status
         self.reason = response.reason
 
+    def header(self, name: str) -> str:
+        """A header's value, ``""`` if it is not there."""
+        return self._response.getheader(name) or ""
+
     def read(self, size: int | None = None) -> bytes:
         """The next ``size`` bytes, or the rest; ``b""`` at the end.
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
 
 _STATE = ("info.state", "info.error")
+SILENCE_S = 60.0
+"""How long a vCenter may not answer before its tasks are given up; a failover takes some seconds,
+a reboot minutes."""
 
 
 @dataclass
@@ -49,6 +52,7 @@ class InFlight:
     pace: Pace = field(default_factory=Pace)
     ended: list[Outcome] = field(default_factory=list)
     stopped_at: float | None = None
+    silent_since: float | None = None
 
     @property
     def in_flight(self) -> int:
@@ -129,9 +133,9 @@ class InFlight:
         try:
             found = self._read(tuple(self.live))
         except ConnectError as error:
-            self.sink(Event("poll.failed", error.message, self.session.host))
-            self.pace = self.pace.after_poll((), self._starts(), time.monotonic())
+            self._unanswered(error)
             return
+        self.silent_since = None
         ended: list[float] = []
         for moid, state in found.items():
             if state is not _RUNNING:
@@ -141,6 +145,20 @@ class InFlight:
         now = time.monotonic()
         self.pace = self.pace.after_poll(ended, self._starts(), now)
         self._answer(now)
+
+    def _unanswered(self, error: ConnectError) -> None:
+        """Go on asking, but not for ever, and not at all in a run that is to stop."""
+        now = time.monotonic()
+        if self.silent_since is None:
+            self.silent_since = now
+        left = SILENCE_S - (now - self.silent_since)
+        if self.stopped_at is not None or left <= 0:
+            self.stop()
+            self.abandon()
+            return
+        words = f"{error.message}; asking again for {left:.0f} s"
+        self.sink(Event("poll.failed", words, self.session.host))
+        self.pace = self.pace.after_poll((), self._starts(), now)
 
     def _read(self, moids: Sequence[str]) -> dict[str, object]:
         """State by task, in one call. A vCenter forgets tasks some minutes after their end."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Outcome", "run_window"]
 
 WINDOW = 32
-SUBMITTERS = 8
+SUBMITTERS = 16
 TASK_DEADLINE_S = 900.0
 GRACE_S = 60.0
 """How long an interrupted run waits for the tasks it has in flight."""

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import quote, urlencode
 
 from vmboot.errors import (
     AuthError,
@@ -25,7 +24,15 @@ from vmboot.errors import (
     VmbootError,
 )
 from vmboot.events import Event, Sink, ignore
-from vmboot.vsphere.files import FileInfo, delete, list_folder, make_directory, move, stat
+from vmboot.vsphere.files import (
+    FileInfo,
+    delete,
+    folder_target,
+    list_folder,
+    make_directory,
+    move,
+    stat,
+)
 from vmboot.vsphere.placement import DatastoreChoice
 
 if TYPE_CHECKING:
@@ -173,14 +180,8 @@ def _size_and_sha256(session: Session, datastore: DatastoreChoice, path: str) ->
     return size, digest.hexdigest()
 
 
-def _target(datastore: DatastoreChoice, path: str) -> str:
-    """The address of a file; ``dcPath`` is the datacenter's full inventory path."""
-    query = urlencode({"dcPath": datastore.datacenter.lstrip("/"), "dsName": datastore.name})
-    return f"/folder/{quote(path)}?{query}"
-
-
 def _blocks(session: Session, datastore: DatastoreChoice, path: str) -> Iterator[bytes]:
-    with session.http("GET", _target(datastore, path)) as reply:
+    with session.http("GET", folder_target(datastore, path)) as reply:
         if reply.status == http.client.NOT_FOUND:
             raise NotFoundError(f"there is no {datastore.path(path)}")
         if reply.status != http.client.OK:
@@ -208,7 +209,7 @@ def _send(
 
         def put() -> None:
             headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-            target = _target(datastore, part)
+            target = folder_target(datastore, part)
             with session.http("PUT", target, open_body=opened, headers=headers) as reply:
                 if reply.status not in (http.client.OK, http.client.CREATED):
                     raise _refusal(reply, datastore.path(part))
