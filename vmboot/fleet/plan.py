@@ -57,6 +57,11 @@ class MachinePlan:
         """True if something about this machine is not as wished and vmboot can mend it."""
         return self.verdict in (Verdict.CHANGE, Verdict.PENDING)
 
+    @property
+    def shut_down(self) -> bool:
+        """True if it runs and an apply of this plan shuts it down, because of ``--power off``."""
+        return self.verdict is Verdict.CHANGE and bool(self.later)
+
 
 @dataclass(frozen=True)
 class Upload:
@@ -109,8 +114,13 @@ class Plan:
         counter = Counter(machine.verdict for machine in self.machines)
         return {verdict.value: counter[verdict] for verdict in Verdict}
 
+    @property
+    def shut_down(self) -> tuple[str, ...]:
+        """Inventory paths of the machines that an apply of this plan shuts down."""
+        return tuple(plan.machine.path for plan in self.machines if plan.shut_down)
+
     def to_json(self) -> dict[str, Any]:
-        """The plan as a JSON object; ``counts`` and each machine's ``diff`` are there for people.
+        """The plan as a JSON object; ``counts``, ``shut_down`` and ``diff`` are there for people.
 
         :meth:`from_json` gives the same plan back.
         """
@@ -119,7 +129,9 @@ class Plan:
 
         document: dict[str, Any] = encode(self)
         document["counts"] = self.counts
+        document["shut_down"] = list(self.shut_down)
         for machine, row in zip(self.machines, document["machines"], strict=True):
+            row["shut_down"] = machine.shut_down
             row["diff"] = [line.to_json() for line in diff(machine)]
         return document
 

@@ -66,6 +66,10 @@ def waiting(name: str) -> MachinePlan:
     return MachinePlan(machine(name), BootMethod.ISO, Verdict.PENDING, later=(SET_CD,), iso=ISO)
 
 
+def shut_down(name: str) -> MachinePlan:
+    return MachinePlan(machine(name), BootMethod.ISO, Verdict.CHANGE, later=(SET_CD,), iso=ISO)
+
+
 def refused(name: str, hint: str | None = "sign it, or turn Secure Boot off") -> MachinePlan:
     problem = Problem(f"/DC1/vm/PVS/{name} has Secure Boot and the loader is not signed", hint)
     return MachinePlan(machine(name), BootMethod.ISO, Verdict.REFUSED, problems=(problem,), iso=ISO)

@@ -105,7 +105,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
         terminal.show(lambda: _plan_view(plan, fleet, options))
         if options.dry_run or not _has_work(plan):
             return _deliver(terminal, plan, None, exit_of(plan))
-        if not options.yes and not terminal.confirm(f"Apply this to {plan.vcenter}?", flag="--yes"):
+        if not options.yes and not terminal.confirm(_question(plan), flag="--yes"):
             terminal.note("nothing was changed")
             return _deliver(terminal, plan, None, Exit.INTERRUPTED)
         with (
@@ -114,6 +114,14 @@ def run(options: Options, terminal: Terminal) -> Exit:
         ):
             result = _apply(options, plan, fleet, session, sink)
     return _deliver(terminal, plan, result, interrupt.told(exit_of_run(plan, result)))
+
+
+def _question(plan: Plan) -> str:
+    """What is asked; machines that go down are named in the question itself."""
+    from vmboot.cli.views.plan import shut_down_words
+
+    words = shut_down_words(plan)
+    return f"{words}.\nApply this to {plan.vcenter}?" if words else f"Apply this to {plan.vcenter}?"
 
 
 def _plan(options: Options, fleet: Fleet, session: Session, sink: Sink) -> Plan:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -11,9 +12,10 @@ from rich.text import Text
 
 from vmboot.cli.text import plural, printable, size
 from vmboot.cli.views.table import heading, line, stack, table
-from vmboot.fleet.plan import MachinePlan, Plan, Verdict
+from vmboot.fleet.plan import MachinePlan, Plan, Problem, Verdict
 from vmboot.fleet.words import DiffLine, diff
 
+_NAMED = 5  # machines that one sentence lists
 _VERDICTS = (Verdict.OK, Verdict.CHANGE, Verdict.PENDING, Verdict.REFUSED)
 
 
@@ -27,10 +29,11 @@ def plan_view(plan: Plan, *, groups: Sequence[str] = (), power: str = "leave") -
         heading(f"Plan for {plan.fleet} on {plan.vcenter}"),
         _groups(plan, groups) if plan.machines else None,
         _uploads(plan) if plan.uploads else None,
-        _diffs(plan.machines),
-        _problems(plan.machines),
+        diffs(_planned(plan.machines)),
+        problems((each.machine.path, each.problems) for each in plan.machines),
         _warnings(plan.warnings),
         _unfinished(plan),
+        _shut_down(plan),
         line(summary(plan, power=power), "bold"),
     )
 
@@ -40,7 +43,7 @@ def brief_plan_view(plan: Plan, *, groups: Sequence[str] = ()) -> RenderableType
     return stack(
         _groups(plan, groups),
         _uploads(plan) if plan.uploads else None,
-        _diffs([machine for machine in plan.machines if machine.has_work][:1]),
+        diffs(_planned([machine for machine in plan.machines if machine.has_work][:1])),
     )
 
 
@@ -88,24 +91,43 @@ def _uploads(plan: Plan) -> RenderableType:
     return table(("boot ISO", "size", "sha256", "state"), rows, numbers=frozenset({1}))
 
 
-def _diffs(machines: Iterable[MachinePlan]) -> RenderableType | None:
+@dataclass(frozen=True)
+class Diff:
+    """What changes about one machine.
+
+    :param shut_down: it runs, and is shut down for its change
+    """
+
+    path: str
+    lines: tuple[DiffLine, ...]
+    shut_down: bool = False
+
+
+def _planned(machines: Iterable[MachinePlan]) -> Iterator[Diff]:
+    return (Diff(m.machine.path, diff(m), m.shut_down) for m in machines if m.has_work)
+
+
+def diffs(machines: Iterable[Diff]) -> RenderableType | None:
     """Machines with the very same diff share one block: 400 equal diffs are read once."""
-    blocks: dict[tuple[DiffLine, ...], list[str]] = {}
-    for machine in machines:
-        lines = diff(machine)
-        if lines and machine.has_work:
-            blocks.setdefault(lines, []).append(machine.machine.path)
-    return stack(*(_block(paths, lines) for lines, paths in blocks.items())) if blocks else None
+    blocks: dict[tuple[tuple[DiffLine, ...], bool], list[str]] = {}
+    for each in machines:
+        if each.lines:
+            blocks.setdefault((each.lines, each.shut_down), []).append(each.path)
+    if not blocks:
+        return None
+    return stack(*(_block(paths, lines, off) for (lines, off), paths in blocks.items()))
 
 
-def _block(paths: list[str], lines: tuple[DiffLine, ...]) -> RenderableType:
-    text = Text("\n").join(Text(printable(path), style="bold") for path in paths)
-    return Group(text, *(Padding(_diff_line(each), (0, 0, 0, 2)) for each in lines))
+def _block(paths: list[str], lines: tuple[DiffLine, ...], shut_down: bool) -> RenderableType:
+    names = (Text(printable(path), style="bold") for path in paths)
+    off = [Text("SHUT DOWN first, and stays off", style="red")] if shut_down else []
+    told = [*off, *(_diff_line(each, wait=not shut_down) for each in lines)]
+    return Group(Text("\n").join(names), *(Padding(each, (0, 0, 0, 2)) for each in told))
 
 
-def _diff_line(each: DiffLine) -> Text:
+def _diff_line(each: DiffLine, *, wait: bool) -> Text:
     text = Text(printable(each.what))
-    if each.later:
+    if each.later and wait:
         text.append(" (at its next power off)", style="yellow")
     text.append(": ")
     text.append(printable(each.before), style="red")
@@ -114,14 +136,31 @@ def _diff_line(each: DiffLine) -> Text:
     return text
 
 
-def _problems(machines: Iterable[MachinePlan]) -> RenderableType | None:
+def _shut_down(plan: Plan) -> RenderableType | None:
+    return line(f"{shut_down_words(plan)}.", "bold red") if plan.shut_down else None
+
+
+def shut_down_words(plan: Plan) -> str:
+    """Which running machines an apply shuts down; ``""`` if none."""
+    return announced(plan.shut_down, "running machine", "WILL BE SHUT DOWN now")
+
+
+def announced(paths: Sequence[str], noun: str, what: str) -> str:
+    """``"2 machines WILL BE SHUT DOWN now: pvs-001, pvs-002"``; of many, the first few."""
+    if not paths:
+        return ""
+    names = [path.rpartition("/")[2] for path in paths[:_NAMED]]
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return f"{plural(len(paths), noun)} {what}: {', '.join(names)}{more}"
+
+
+def problems(machines: Iterable[tuple[str, Iterable[Problem]]]) -> RenderableType | None:
+    """Refusals and warnings, each with the machines it is about, by inventory path."""
     found: dict[tuple[str, str, str], list[str]] = {}
-    for machine in machines:
-        for problem in machine.problems:
+    for path, of_machine in machines:
+        for problem in of_machine:
             state = "warning" if problem.warning else "refused"
-            found.setdefault((state, problem.message, problem.hint or ""), []).append(
-                machine.machine.path
-            )
+            found.setdefault((state, problem.message, problem.hint or ""), []).append(path)
     blocks = [_problem(*key, paths) for key, paths in sorted(found.items())]
     return stack(*blocks) if blocks else None
 

@@ -30,6 +30,24 @@ def test_the_plan_is_shown_then_asked_for_then_done(monkeypatch):
     assert text.index("1 machine: 1 to change") < text.index("vmboot undo 20261121-220400-ab12")
 
 
+def test_the_question_names_the_machines_that_go_down(monkeypatch):
+    record(monkeypatch, plan=fleets.plan(fleets.shut_down("pvs-002")), apply=RESULT)
+    screen = terminal(tty=True, answer="n\n", environ={"NO_COLOR": "1"})
+    run(options(power="off"), screen)
+    question = "1 running machine WILL BE SHUT DOWN now: pvs-002.\nApply this to vc.example.net?"
+    assert question in err(screen)
+
+
+def test_json_names_the_machines_that_go_down(monkeypatch):
+    plan = fleets.plan(fleets.shut_down("pvs-002"), fleets.changing("pvs-003"))
+    record(monkeypatch, plan=plan)
+    screen = terminal(json=True)
+    run(options(power="off", dry_run=True), screen)
+    document = json.loads(out(screen))["plan"]
+    assert document["shut_down"] == ["/DC1/vm/PVS/pvs-002"]
+    assert [machine["shut_down"] for machine in document["machines"]] == [True, False]
+
+
 def test_no_means_nothing_is_done(monkeypatch):
     seam = record(monkeypatch, plan=CHANGE, apply=RESULT)
     screen = terminal(tty=True, answer="n\n", environ={"NO_COLOR": "1"})

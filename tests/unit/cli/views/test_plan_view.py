@@ -1,6 +1,6 @@
 from tests.unit.cli import fleets
 from tests.unit.cli.screens import rendered
-from vmboot.cli.views.plan import brief_plan_view, plan_view, summary
+from vmboot.cli.views.plan import brief_plan_view, plan_view, shut_down_words, summary
 
 WHOLE = """\
 Plan for fleet.yml on vc.example.net
@@ -76,3 +76,23 @@ def test_the_brief_view_shows_one_machine_as_a_sample():
     text = rendered(brief_plan_view(plan))
     assert "pvs-001" in text
     assert "pvs-002" not in text
+
+
+def test_machines_that_go_down_are_said_to_in_their_diff_and_in_sum():
+    plan = fleets.plan(fleets.changing("pvs-001"), fleets.shut_down("pvs-002"))
+    text = rendered(plan_view(plan, power="off"), width=120)
+    assert "/DC1/vm/PVS/pvs-002\n  SHUT DOWN first, and stays off\n  CD/DVD drive 1" in text
+    assert "1 running machine WILL BE SHUT DOWN now: pvs-002." in text
+    assert "next power off" not in text
+
+
+def test_of_many_machines_that_go_down_a_few_are_named():
+    plan = fleets.plan(*(fleets.shut_down(f"pvs-{n:03}") for n in range(7)))
+    assert shut_down_words(plan) == (
+        "7 running machines WILL BE SHUT DOWN now: "
+        "pvs-000, pvs-001, pvs-002, pvs-003, pvs-004 and 2 more"
+    )
+
+
+def test_with_the_default_policy_no_machine_goes_down():
+    assert shut_down_words(fleets.plan(fleets.waiting("pvs-001"))) == ""
