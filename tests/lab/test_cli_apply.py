@@ -54,7 +54,9 @@ def test_plan_apply_status_undo_tell_the_same_story_by_exit_codes_and_json(shell
     assert shell.run("status").code == 6
 
     swept = shell.run("sweep", "--all", "--yes", "--json")
-    assert (swept.code, len(swept.document["result"]["removed"])) == (0, 1)
+    (young,) = swept.document["plan"]["files"]
+    assert (swept.code, young["fate"]) == (0, "keep")
+    assert "less than an hour old" in young["reason"]
 
 
 def test_apply_prints_the_command_that_takes_it_back(shell):

@@ -3,27 +3,29 @@
 import hashlib
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.lab.fleetlab import ALL, Site, site_on
+from vmboot.clock import Deadline, poll
+from vmboot.errors import LockedError
 from vmboot.fleet.checkup import Finding
 from vmboot.fleet.doctor import check_fleet
 from vmboot.fleet.journal import Intent, begin
 from vmboot.fleet.spec import Fleet
 from vmboot.fleet.status import State, Status, read_status
-from vmboot.fleet.sweep import Fate, plan_sweep, sweep
+from vmboot.fleet.sweep import Fate, SweepFile, plan_sweep, sweep
 from vmboot.lab import Vcenter
 from vmboot.vsphere.inventory import read_index, read_machines
-from vmboot.vsphere.placement import choice_of
+from vmboot.vsphere.placement import DatastoreChoice, choice_of
 from vmboot.vsphere.storage import read_storage
-from vmboot.vsphere.transfer import list_folder, upload
+from vmboot.vsphere.transfer import delete, list_folder, upload
 
 pytestmark = pytest.mark.lab
-SHA_OF_X = hashlib.sha256(b"x").hexdigest()
 
 
 @pytest.fixture
@@ -182,26 +184,45 @@ def test_doctor_says_that_nobody_answers(site: Site) -> None:
 
 # -- sweep -------------------------------------------------------------------------------------
 
+TWO = 'targets: [{vms: "/DC1/vm/PVS/**/pvs-00[12]", method: iso}]\n'
+OLD = "vmboot-old-0123456789ab.iso"
 
+
+@pytest.fixture
+def aged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file counts as older than an hour."""
+    monkeypatch.setattr("vmboot.fleet.needed.YOUNG", timedelta(seconds=-5))
+
+
+def put(site: Site, name: str) -> DatastoreChoice:
+    """A file among ours; the datastore it is on."""
+    store = choice_of(read_storage(site.session).datastore("shared-01")[0])
+    data = name.encode()
+    digest = hashlib.sha256(data).hexdigest()
+    upload(site.session, datastore=store, path=f"vmboot/{name}", data=data, sha256=digest)
+    return store
+
+
+def fates(site: Site, fleet: Fleet, **options: Any) -> dict[str, SweepFile]:
+    files = plan_sweep(fleet, site.session, **options).files
+    return {file.path.rpartition("/")[2]: file for file in files}
+
+
+@pytest.mark.usefixtures("aged")
 def test_sweep_removes_only_what_nobody_needs(site: Site) -> None:
     fleet = site.fleet(ALL)
     result = site.apply(fleet)
     (iso,) = site.plan(fleet).uploads
-    store = choice_of(read_storage(site.session).datastore(iso.moid)[0])
-    for name in ("vmboot-old-0123456789ab.iso", "somebody-elses.iso", "vmboot-notes.iso"):
-        data = name.encode()
-        digest = hashlib.sha256(data).hexdigest()
-        upload(site.session, datastore=store, path=f"vmboot/{name}", data=data, sha256=digest)
+    for name in (OLD, "somebody-elses.iso", "vmboot-notes.iso"):
+        store = put(site, name)
 
     planned = {file.path: file for file in plan_sweep(fleet, site.session).files}
-    assert planned.keys() == {iso.path, "[shared-01] vmboot/vmboot-old-0123456789ab.iso"}
+    assert planned.keys() == {iso.path, f"[shared-01] vmboot/{OLD}"}
     assert planned[iso.path].fate is Fate.KEEP
     assert "hold it" in planned[iso.path].reason
 
     swept = sweep(fleet, site.session)
-    assert [file.path for file in swept.removed] == [
-        "[shared-01] vmboot/vmboot-old-0123456789ab.iso"
-    ]
+    assert [file.path for file in swept.removed] == [f"[shared-01] vmboot/{OLD}"]
     left = list_folder(site.session, datastore=store, folder="vmboot")
     assert {file.path for file in left} == {
         iso.file,
@@ -209,25 +230,26 @@ def test_sweep_removes_only_what_nobody_needs(site: Site) -> None:
         "vmboot/vmboot-notes.iso",
     }
     site.undo(result.run_id)
-    assert [file.path for file in sweep(fleet, site.session).removed] == [iso.path]
+    assert [file.path for file in sweep(fleet, site.session, everything=True).removed] == [iso.path]
 
 
-def test_sweep_leaves_a_part_alone_until_no_upload_can_be_at_work_on_it(
+def test_sweep_leaves_young_files_alone_for_somebody_may_be_about_to_use_them(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet = site.fleet(ALL)
-    store = choice_of(read_storage(site.session).datastore("shared-01")[0])
-    part = "vmboot/vmboot-boot-0123456789ab.iso.89abcdef.part"
-    upload(site.session, datastore=store, path=part, data=b"x", sha256=SHA_OF_X)
+    put(site, OLD)
+    put(site, f"{OLD}.89abcdef.part")
 
-    (young,) = plan_sweep(fleet, site.session).files
-    monkeypatch.setattr("vmboot.fleet.sweep.PART_AGE", timedelta(seconds=-1))
+    young = fates(site, fleet, everything=True)
+    monkeypatch.setattr("vmboot.fleet.needed.YOUNG", timedelta(seconds=-5))
     swept = sweep(fleet, site.session)
 
-    assert young.fate is Fate.KEEP
-    assert [file.path for file in swept.removed] == [young.path]
+    assert {file.fate for file in young.values()} == {Fate.KEEP}
+    assert "less than an hour old" in young[OLD].reason
+    assert {file.path for file in swept.removed} == {file.path for file in young.values()}
 
 
+@pytest.mark.usefixtures("aged")
 def test_sweep_keeps_what_an_undo_would_bring_back(site: Site) -> None:
     text = "targets: [{vms: pvs-001, method: iso}]\n"
     first = site.apply(site.fleet(text))
@@ -242,4 +264,87 @@ def test_sweep_keeps_what_an_undo_would_bring_back(site: Site) -> None:
     ]
     site.undo(second.run_id)
     site.undo(first.run_id)
-    assert len(sweep(fleet, site.session).removed) == 2
+    assert len(sweep(fleet, site.session, everything=True).removed) == 2
+
+
+@pytest.mark.usefixtures("aged")
+def test_an_undo_can_be_undone_after_a_sweep(site: Site) -> None:
+    fleet = site.fleet(TWO)
+    undone = site.undo(site.apply(fleet).run_id)
+    assert sweep(fleet, site.session).removed == ()
+    again = site.undo(undone.run_id)
+    assert again.counts["done"] == 2
+    site.undo(again.run_id)
+    sweep(fleet, site.session, everything=True)
+
+
+@pytest.mark.usefixtures("aged")
+def test_no_run_begins_while_a_sweep_deletes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = site.fleet(TWO)
+    put(site, OLD)
+
+    def late(*args: Any, **options: Any) -> bool:
+        with pytest.raises(LockedError, match="a sweep deletes"):
+            site.apply(fleet)
+        return delete(*args, **options)
+
+    monkeypatch.setattr("vmboot.fleet.sweep.delete", late)
+    assert [f.path for f in sweep(fleet, site.session).removed] == [f"[shared-01] vmboot/{OLD}"]
+
+
+@pytest.mark.usefixtures("aged")
+def test_sweep_looks_again_for_what_another_administrator_did_since_its_plan(
+    site: Site,
+) -> None:
+    fleet = site.fleet(TWO)
+    put(site, OLD)
+    assert fates(site, fleet)[OLD].fate is Fate.REMOVE
+    site.lab.edit("pvs-001", cd_iso=f"[shared-01] vmboot/{OLD}")
+    swept = sweep(fleet, site.session)
+    site.lab.edit("pvs-001", cd_iso="")
+    assert "pvs-001 hold it" in next(f.reason for f in swept.kept if OLD in f.path)
+    sweep(fleet, site.session, everything=True)
+
+
+@pytest.mark.usefixtures("aged")
+def test_sweep_keeps_an_iso_that_only_a_snapshot_holds(
+    small_lab: Callable[..., Vcenter], tmp_path: Path
+) -> None:
+    with site_on(small_lab(specials=True), tmp_path) as site:
+        fleet = site.fleet(TWO)
+        put(site, OLD)
+        site.lab.edit("sb-01", cd_iso=f"[shared-01] vmboot/{OLD}")
+        machine = read_index(site.session).one("sb-01")
+        for name in ("older", "newer"):
+            snapshot(site, machine.moid, name)
+        site.lab.edit("sb-01", cd_iso="")
+        kept = fates(site, fleet, everything=True)[OLD]
+    assert kept.fate is Fate.KEEP
+    assert kept.reason == "a snapshot of /DC1/vm/Special/sb-01 and 1 more hold it"
+
+
+def snapshot(site: Site, moid: str, name: str) -> None:
+    machine = site.session.ref("VirtualMachine", moid)
+    task = site.session.call(
+        lambda: machine.CreateSnapshot_Task(name, "", False, False), write=True
+    )
+    poll(
+        lambda: task.info.state == "success" or None,
+        deadline=Deadline.after(20),
+        every=0.05,
+        what="the snapshot",
+    )
+
+
+def test_an_iso_that_was_swept_between_plan_and_apply_is_sent_again(site: Site) -> None:
+    fleet = site.fleet(TWO)
+    undone = site.undo(site.apply(fleet).run_id)
+    plan = site.plan(fleet)
+    (iso,) = plan.uploads
+    assert iso.present
+    store = choice_of(read_storage(site.session).datastore(iso.moid)[0])
+    assert delete(site.session, datastore=store, path=iso.file)
+    result = site.apply(fleet, plan)
+    assert result.counts["done"] == len(undone.outcomes)
+    assert site.plan(fleet).uploads[0].present
+    site.undo(result.run_id)

@@ -30,14 +30,50 @@ def run_lock(vcenter: str, fleet: str, *, state: Path | None = None) -> Iterator
     """
     name = hashlib.sha256(f"{vcenter}\n{fleet}".encode()).hexdigest()[:16]
     path = private_dir((state or state_dir()) / "locks") / f"{name}.lock"
+    with _files_lock(vcenter, fcntl.LOCK_SH, state):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _take(descriptor, fleet)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(owner()).encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def sweep_lock(vcenter: str, *, state: Path | None = None) -> Iterator[None]:
+    """No run of any fleet on ``vcenter`` begins, or is at work, for the length of the block.
+
+    :raises LockedError: one is at work, or another sweep
+    """
+    with _files_lock(vcenter, fcntl.LOCK_EX, state):
+        yield
+
+
+@contextmanager
+def _files_lock(vcenter: str, kind: int, state: Path | None) -> Iterator[None]:
+    """The boot ISOs of a vCenter: many runs may use them, one sweep deletes them."""
+    name = hashlib.sha256(f"{vcenter}\nfiles".encode()).hexdigest()[:16]
+    path = private_dir((state or state_dir()) / "locks") / f"{name}.files"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _take(descriptor, fleet)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(owner()).encode(), 0)
+        _take_files(descriptor, kind)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take_files(descriptor: int, kind: int) -> None:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LockedError(
+            "a sweep deletes boot ISOs of this vCenter just now"
+            if kind == fcntl.LOCK_SH
+            else "a run is at work on this vCenter, and may need what a sweep deletes",
+            hint="wait for its end, then run this again",
+        ) from None
 
 
 def owner() -> dict[str, str | int]:

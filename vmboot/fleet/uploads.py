@@ -13,7 +13,7 @@ from vmboot.fleet.runs import Run
 from vmboot.media.iso import BootIso
 from vmboot.vsphere.placement import DatastoreChoice, choice_of
 from vmboot.vsphere.storage import Storage, read_storage
-from vmboot.vsphere.transfer import delete, parts_of, upload
+from vmboot.vsphere.transfer import delete, parts_of, stat, upload
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
@@ -31,14 +31,14 @@ def send_isos(
 
     :param build: makes the ISO; called once, and only if something is missing
     """
-    missing = [one for one in uploads if not one.present]
-    if not missing:
-        return {}
     errors: dict[str, VmbootError] = {}
     try:
+        missing = _missing(session, uploads)
+        if not missing:
+            return {}
         iso, storage = build(), read_storage(session)
     except VmbootError as error:
-        return {one.path: error for one in missing}
+        return {one.path: error for one in uploads}
     for one in missing:
         try:
             _send(session, journal, one, iso, storage, sink)
@@ -70,6 +70,18 @@ def _send(
         sink=sink,
     )
     journal.write(Uploaded(one.path))
+
+
+def _missing(session: Session, uploads: Sequence[Upload]) -> list[Upload]:
+    """Those to be sent: between plan and apply a sweep may have removed what nobody held."""
+    seen = [one for one in uploads if one.present]
+    storage = read_storage(session) if seen else None
+    gone = set()
+    for one in seen:
+        datastore = _choice(storage, one.moid) if storage else None
+        if datastore is None or stat(session, datastore=datastore, path=one.file) is None:
+            gone.add(one.path)
+    return [one for one in uploads if not one.present or one.path in gone]
 
 
 def remove_leftovers(session: Session, runs: Sequence[Run]) -> None:

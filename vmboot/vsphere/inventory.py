@@ -44,17 +44,23 @@ _ENTRY_PROPERTIES = (
     "runtime.powerState",
 )
 _POWER = {"poweredOn": Power.ON, "poweredOff": Power.OFF, "suspended": Power.SUSPENDED}
+_POOLED = ("vapp", "vapp-pool", "pool-pool", "pool-vm")
 _DOWN = (
     # From the root folder to every VM. A traversal, not a container view: one call, not three.
-    Walk("Folder", "childEntity", "folder", ("folder", "datacenter", "vapp")),
+    Walk("Folder", "childEntity", "folder", ("folder", "datacenter", "vapp", "vapp-pool")),
     Walk("Datacenter", "vmFolder", "datacenter", ("folder",)),
     Walk("VirtualApp", "vm", "vapp", ()),
+    # What is in a vApp may be a vApp, or a pool with one in it.
+    Walk("VirtualApp", "resourcePool", "vapp-pool", _POOLED),
+    Walk("ResourcePool", "resourcePool", "pool-pool", _POOLED),
+    Walk("ResourcePool", "vm", "pool-vm", ()),
 )
 _UP = (
     # From a VM to the root, for its path, and to its host, for its cluster.
     Walk("VirtualMachine", "parent", "vm-parent", ("folder-parent",)),
-    Walk("VirtualMachine", "parentVApp", "vm-vapp", ("vapp-folder",)),
+    Walk("VirtualMachine", "parentVApp", "vm-vapp", ("vapp-folder", "vapp-parent")),
     Walk("VirtualApp", "parentFolder", "vapp-folder", ("folder-parent",)),
+    Walk("VirtualApp", "parent", "vapp-parent", ("vapp-folder", "vapp-parent")),
     Walk("Folder", "parent", "folder-parent", ("folder-parent", "datacenter-parent")),
     Walk("Datacenter", "parent", "datacenter-parent", ("folder-parent",)),
     Walk("VirtualMachine", "runtime.host", "vm-host", ()),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vmboot.errors import LockedError
-from vmboot.fleet.lock import run_lock
+from vmboot.fleet.lock import run_lock, sweep_lock
 
 
 def test_a_second_run_is_told_who_works(tmp_path: Path) -> None:
@@ -32,4 +32,26 @@ def test_another_fleet_or_another_vcenter_is_free(tmp_path: Path) -> None:
         run_lock("vc", "/etc/other.yml", state=tmp_path),
         run_lock("vc2", "/etc/fleet.yml", state=tmp_path),
     ):
-        assert len(list((tmp_path / "locks").iterdir())) == 3
+        assert len(list((tmp_path / "locks").glob("*.lock"))) == 3
+
+
+def test_no_sweep_while_a_run_of_any_fleet_is_at_work(tmp_path: Path) -> None:
+    with (
+        run_lock("vc", "/etc/fleet.yml", state=tmp_path),
+        run_lock("vc", "/etc/other.yml", state=tmp_path),
+        sweep_lock("vc2", state=tmp_path),
+        pytest.raises(LockedError, match="a run is at work on this vCenter"),
+        sweep_lock("vc", state=tmp_path),
+    ):
+        pass
+
+
+def test_no_run_of_any_fleet_during_a_sweep(tmp_path: Path) -> None:
+    with (
+        sweep_lock("vc", state=tmp_path),
+        pytest.raises(LockedError, match="a sweep deletes boot ISOs"),
+        run_lock("vc", "/etc/fleet.yml", state=tmp_path),
+    ):
+        pass
+    with run_lock("vc", "/etc/fleet.yml", state=tmp_path):
+        pass

@@ -1,0 +1,52 @@
+"""Who holds an ISO, and whose configuration nobody can read."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from vmboot.vsphere.collector import Found
+from vmboot.vsphere.holders import file_name, holders_of
+from vmboot.vsphere.soap import NAMESPACE, Ref
+
+PATHS = {"vm-1": "/DC1/vm/a", "vm-2": "/DC1/vm/app/inner/b"}
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+
+
+def xml(text: str) -> ET.Element:
+    return ET.fromstring(f'<val xmlns="{NAMESPACE}" xmlns:xsi="{XSI}">{text}</val>')
+
+
+def devices(iso: str) -> ET.Element:
+    return xml(
+        '<VirtualDevice xsi:type="VirtualCdrom"><key>3000</key>'
+        f'<backing xsi:type="VirtualCdromIsoBackingInfo"><fileName>{iso}</fileName></backing>'
+        "</VirtualDevice>"
+    )
+
+
+def machine(moid: str, iso: str | None) -> Found:
+    props = {"name": xml("n")}
+    if iso is not None:
+        props["config.hardware.device"] = devices(iso)
+    return Found(Ref("VirtualMachine", moid), props)
+
+
+def test_one_file_under_two_datastore_names_is_one_file():
+    found = [machine("vm-1", "[nfs] vmboot/x.iso"), machine("vm-2", "[nfs (1)] 6b2e/x.iso")]
+    assert holders_of(found, PATHS).by_file == {"x.iso": ("/DC1/vm/a", "/DC1/vm/app/inner/b")}
+
+
+def test_an_iso_in_a_snapshot_names_its_machine():
+    owner = ET.fromstring('<val type="VirtualMachine">vm-1</val>')
+    props = {"vm": owner, "config.hardware.device": devices("[a] vmboot/x.iso")}
+    found = [machine("vm-1", ""), Found(Ref("VirtualMachineSnapshot", "snapshot-1"), props)]
+    assert holders_of(found, PATHS).by_file["x.iso"] == ("a snapshot of /DC1/vm/a",)
+
+
+def test_a_machine_without_a_configuration_is_named():
+    found = [machine("vm-1", None), machine("vm-2", "[a] y.iso")]
+    assert holders_of(found, PATHS).unreadable == ("/DC1/vm/a",)
+
+
+def test_file_names():
+    assert [file_name(p) for p in ("[a b] x.iso", "[a] d/x.iso", "x.iso")] == ["x.iso"] * 3

@@ -1,0 +1,124 @@
+"""What keeps a boot ISO from being swept: machines, snapshots, runs, and its youth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmboot.errors import RefusedError
+from vmboot.fleet.runs import RunSummary, list_runs, load_run
+from vmboot.vsphere import soap
+from vmboot.vsphere.holders import Holders, file_name, read_holders
+from vmboot.vsphere.machine import Machine
+from vmboot.vsphere.soap import Ref
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+    from vmboot.vsphere.transfer import FileInfo
+
+#: A file that changed this lately may belong to an upload or an apply at work somewhere else.
+YOUNG = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What was found in use. All by file name, which carries the content's hash.
+
+    :param runs: why a run needs a file
+    :param uploads: why what an upload has sent so far must stay, by the name it is to get
+    :param now: the earlier of our clock and the vCenter's, so that no file seems too old
+    """
+
+    holders: Holders = field(default_factory=Holders)
+    runs: Mapping[str, str] = field(default_factory=dict)
+    uploads: Mapping[str, str] = field(default_factory=dict)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def reason(self, info: FileInfo) -> str | None:
+        """Why a file has to stay; ``None`` if nothing needs it."""
+        name = file_name(info.path)
+        if name in self.holders.by_file:
+            return _held_by(self.holders.by_file[name])
+        known = self.runs.get(name) or self.uploads.get(_whole(name))
+        if known is None and self._is_young(info):
+            return "it is less than an hour old: an apply or an upload may be at work on it"
+        return known
+
+    def _is_young(self, info: FileInfo) -> bool:
+        try:
+            changed = datetime.fromisoformat(info.modified)
+        except ValueError:  # the datastore does not tell
+            return True
+        return changed.tzinfo is None or self.now - changed < YOUNG
+
+
+def look(session: Session, *, keep_days: float, everything: bool, state: Path | None) -> Needed:
+    """What is in use right now.
+
+    :param keep_days: how old runs may be whose undo counts
+    :param everything: what only an undo would need does not count
+    :raises RefusedError: the configuration of a machine cannot be read, so what it holds is unknown
+    """
+    holders = read_holders(session)
+    if holders.unreadable:
+        named = ", ".join(holders.unreadable[:5])
+        raise RefusedError(
+            f"what {len(holders.unreadable)} of the machines hold cannot be read: {named}",
+            hint="bring back their hosts and datastores, remove them from the inventory, or grant "
+            "System.Read on them; nothing is swept before",
+        )
+    runs = list_runs(state=state)
+    undoable = {} if everything else _undoable(runs, keep_days, state)
+    return Needed(holders, undoable, _begun(runs, state), _now(session))
+
+
+def _undoable(
+    runs: Iterable[RunSummary], keep_days: float, state: Path | None
+) -> Mapping[str, str]:
+    """What machines held before runs that can be undone; an undo is such a run too."""
+    oldest = (datetime.now(UTC) - timedelta(days=keep_days)).isoformat()
+    needed: dict[str, str] = {}
+    for summary in runs:
+        if summary.undoable and summary.started >= oldest:
+            why = f"undo of run {summary.id} needs it; --all removes it all the same"
+            for intents in load_run(summary.id, state=state).intents.values():
+                needed |= dict.fromkeys(_isos(intents[0].before), why)
+    return needed
+
+
+def _begun(runs: Iterable[RunSummary], state: Path | None) -> Mapping[str, str]:
+    """What unfinished runs were about to upload, or to put into machines."""
+    needed: dict[str, str] = {}
+    for summary in runs:
+        if not summary.finished:
+            run = load_run(summary.id, state=state)
+            why = f"run {summary.id} needs it and is not finished: apply again, or undo it"
+            needed |= dict.fromkeys((file_name(upload.path) for upload in run.uploads), why)
+            for intents in run.intents.values():
+                needed |= dict.fromkeys(_isos(intents[-1].after), why)
+    return needed
+
+
+def _isos(machine: Machine) -> Iterator[str]:
+    for device in machine.hardware.devices:
+        if device.backing is not None and device.backing.kind == "iso":
+            yield file_name(device.backing.path)
+
+
+def _whole(name: str) -> str:
+    """The name that an upload's temporary file gets when all of it is there."""
+    return name[: name.index(".iso") + len(".iso")] if ".iso." in name else name
+
+
+def _held_by(who: tuple[str, ...]) -> str:
+    more = f" and {len(who) - 1} more" if len(who) > 1 else ""
+    return f"{who[0]}{more} hold it"
+
+
+def _now(session: Session) -> datetime:
+    reply = session.soap("CurrentTime", Ref("ServiceInstance", "ServiceInstance"))
+    server = datetime.fromisoformat(soap.text(reply, "returnval"))
+    return min(server, datetime.now(UTC))

@@ -1,0 +1,94 @@
+"""Which ISOs the machines of the whole vCenter hold, their snapshots included.
+
+A snapshot keeps its own devices: reverting to it wants the ISO of that time back. Files are told
+apart by name alone, as ours carry a hash: one export may have another name in another datacenter,
+and a vSAN path may name a directory by its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from vmboot.vsphere.collector import Found, Walk, retrieve
+from vmboot.vsphere.inventory import BATCH, read_index
+from vmboot.vsphere.reader import hardware_of
+from vmboot.vsphere.soap import Ref
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+_DEVICES = "config.hardware.device"
+_PROPERTIES = {
+    "VirtualMachine": ("name", _DEVICES),
+    "VirtualMachineSnapshot": ("vm", _DEVICES),
+}
+_WALKS = (
+    Walk("VirtualMachine", "rootSnapshot", "root-snapshot", ("child-snapshot",)),
+    Walk("VirtualMachineSnapshot", "childSnapshot", "child-snapshot", ("child-snapshot",)),
+)
+
+
+@dataclass(frozen=True)
+class Holders:
+    """Who holds what.
+
+    :param by_file: inventory paths of machines, by the name of the ISO that a drive holds
+    :param unreadable: machines whose configuration the vCenter does not tell
+    """
+
+    by_file: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
+
+
+def read_holders(session: Session) -> Holders:
+    """One call for the inventory, and one for every 250 machines with their snapshots."""
+    paths = {entry.moid: entry.path for entry in read_index(session).entries}
+    return holders_of(_read(session, paths), paths)
+
+
+def holders_of(found: Iterable[Found], paths: Mapping[str, str]) -> Holders:
+    """Pure.
+
+    :param found: machines and snapshots with their devices
+    :param paths: inventory path by managed object id
+    """
+    by_file: dict[str, list[str]] = {}
+    unreadable: list[str] = []
+    for one in found:
+        who = _who(one, paths)
+        if _DEVICES not in one.props:
+            unreadable.append(who)
+        for name in _held(one):
+            by_file.setdefault(name, []).append(who)
+    return Holders({name: tuple(who) for name, who in by_file.items()}, tuple(unreadable))
+
+
+def file_name(path: str) -> str:
+    """The last part of a datastore path."""
+    return path.rpartition("/")[2].rpartition("] ")[2]
+
+
+def _read(session: Session, moids: Iterable[str]) -> Iterator[Found]:
+    pending = iter(moids)
+    while batch := tuple(islice(pending, BATCH)):
+        starts = [Ref("VirtualMachine", moid) for moid in batch]
+        for found in retrieve(session, starts, _PROPERTIES, walks=_WALKS, page=2 * BATCH):
+            # One that was removed since has no name either, and holds nothing any more.
+            if found.props:
+                yield found
+
+
+def _who(one: Found, paths: Mapping[str, str]) -> str:
+    if one.ref.type == "VirtualMachine":
+        return paths.get(one.ref.moid, one.text("name"))
+    machine = one.ref_to("vm")
+    return f"a snapshot of {paths.get(machine.moid, machine.moid) if machine else 'a machine'}"
+
+
+def _held(one: Found) -> Iterator[str]:
+    for device in hardware_of(one.props.get(_DEVICES)).devices:
+        if device.backing is not None and device.backing.kind == "iso":
+            yield file_name(device.backing.path)
