@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from vmboot.errors import VmbootError
 from vmboot.vsphere import soap
 from vmboot.vsphere.soap import Ref
 
@@ -85,12 +86,40 @@ def retrieve(
     A page's XML is dropped before the next one is asked for, so convert as you go. Objects that do
     not exist (any more) are left out.
 
+    A page can be asked for only once: whether or not its reply arrives, the vCenter goes on to the
+    next. So when that fails, or the session ended, everything is read again from the start, once,
+    and what the caller has already is not handed out twice.
+
     :param page: objects per reply; more than one reply costs a call each
+    :raises VmbootError: reading failed, also the second time
     """
     collector = Ref("PropertyCollector", session.content.propertyCollector._GetMoId())
     options = f"<options><maxObjects>{page}</maxObjects></options>"
-    spec = _spec(starts, properties, walks)
-    reply = session.soap("RetrievePropertiesEx", collector, spec + options)
+    query = _spec(starts, properties, walks) + options
+    handed_out: set[Ref] = set()
+    try:
+        for found in _pages(session, collector, query):
+            handed_out.add(found.ref)
+            yield found
+        return
+    except _BrokenPagingError:
+        pass
+    try:
+        yield from (f for f in _pages(session, collector, query) if f.ref not in handed_out)
+    except _BrokenPagingError as broken:
+        raise broken.reason from None
+
+
+class _BrokenPagingError(Exception):
+    """The next page was asked for and did not come."""
+
+    def __init__(self, reason: VmbootError) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
+
+
+def _pages(session: Session, collector: Ref, query: str) -> Iterator[Found]:
+    reply = session.soap("RetrievePropertiesEx", collector, query)
     while True:
         result = soap.child(reply, "returnval")
         if result is None:
@@ -100,10 +129,15 @@ def retrieve(
         token = soap.text(result, "token")
         if not token:
             return
-        del result
-        reply = session.soap(
-            "ContinueRetrievePropertiesEx", collector, soap.text_element("token", token)
-        )
+        del result, reply
+        reply = _next_page(session, collector, soap.text_element("token", token))
+
+
+def _next_page(session: Session, collector: Ref, token: str) -> ET.Element:
+    try:
+        return session.soap_once("ContinueRetrievePropertiesEx", collector, token)
+    except VmbootError as error:
+        raise _BrokenPagingError(error) from error
 
 
 def _spec(

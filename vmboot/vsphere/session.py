@@ -194,6 +194,14 @@ class Session:
             self._login_again(seen)
         return self._attempt(fn, write=write)
 
+    def soap_once(self, method: str, this: soap.Ref, arguments: str = "") -> ET.Element:
+        """As :meth:`soap`, but never repeated: for a read that uses up what it names.
+
+        :raises VmbootError: it failed in whatever way; its reply, if there was one, is lost
+        """
+        envelope = soap.request(method, this, arguments)
+        return self._unbroken(lambda: self._mapped(lambda: soap.reply(self._post(envelope))))
+
     def soap(self, method: str, this: soap.Ref, arguments: str = "") -> ET.Element:
         """A read by hand-made SOAP; see :mod:`vmboot.vsphere.soap`.
 
