@@ -108,9 +108,7 @@ class Execution:
     def _jobs(self) -> Iterator[Job]:
         templates = [step.machine for step in self.steps if step.machine.is_template]
         pools = root_pools(self.session, (machine.host for machine in templates))
-        todo = [step for step in self.steps if step.changes]
-        for start in range(0, len(todo), self.window):
-            batch = todo[start : start + self.window]
+        for batch in _batches([step for step in self.steps if step.changes]):
             live = live_devices(self.session, batch)
             for step in batch:
                 if self._halted():
