@@ -183,10 +183,15 @@ def apply(
 def plan_undo(
     run_id: str, session: Session, *, limit: Sequence[str] = (), force: bool = False
 ) -> UndoPlan:
-    """What an undo would do now. See :func:`vmboot.fleet.undo.plan_undo`."""
-    from vmboot.fleet import undo as fleet_undo
+    """What an undo would do now. See :func:`vmboot.fleet.undo.plan_undo`.
 
-    return fleet_undo.plan_undo(run_id, session, limit=limit, force=force)
+    :param run_id: a run's or a rollout's, or ``"last"``: the newest apply or rollout not undone
+    """
+    from vmboot.fleet import undo as fleet_undo
+    from vmboot.fleet.whichrun import find_runs
+
+    found = find_runs(run_id, runs())
+    return fleet_undo.plan_undo(found.id, session, limit=limit, force=force)
 
 
 def undo(
@@ -198,10 +203,15 @@ def undo(
     stop: threading.Event | None = None,
     sink: Sink = ignore,
 ) -> RunResult:
-    """Take a run back. See :func:`vmboot.fleet.undo.undo_run`."""
-    from vmboot.fleet.undo import undo_run
+    """Take a run back. See :func:`vmboot.fleet.undo.undo_run`.
 
-    return undo_run(run_id, session, limit=limit, force=force, stop=stop, sink=sink)
+    :param run_id: a run's or a rollout's, or ``"last"``: the newest apply or rollout not undone
+    """
+    from vmboot.fleet.undo import undo_run
+    from vmboot.fleet.whichrun import find_runs
+
+    found = find_runs(run_id, runs())
+    return undo_run(found.id, session, limit=limit, force=force, stop=stop, sink=sink)
 
 
 def status(

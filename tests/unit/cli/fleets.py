@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from vmboot.fleet.plan import MachinePlan, Plan, Problem, Upload, Verdict
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
+from vmboot.fleet.runs import RunSummary
+from vmboot.fleet.undo import UndoPlan
+from vmboot.fleet.wayback import MachineUndo
 from vmboot.model import BootMethod
 from vmboot.vsphere.devices import SetBootOrder, SetCdrom
 from vmboot.vsphere.machine import (
@@ -89,3 +92,26 @@ def outcome(name: str, verdict: Done = Done.DONE, error: str = "", hint: str | N
 
 def result(*outcomes: MachineOutcome, **more: object) -> RunResult:
     return RunResult("20261121-220400-ab12", outcomes, seconds=4.2, **more)
+
+
+def summary(run_id: str, verb: str = "apply", *, machines: int = 1, **more: object) -> RunSummary:
+    started = "2026-11-21T22:04:05.123+00:00"
+    return RunSummary(run_id, verb, started, "root", "h", "/f.yml", "vc", machines=machines, **more)
+
+
+def restoring(name: str, *, power_on: bool = False) -> MachineUndo:
+    before = machine(name)
+    return MachineUndo(before, before, Verdict.CHANGE, now=(SET_CD,), power_on=power_on)
+
+
+def restored(name: str) -> MachineUndo:
+    return MachineUndo(machine(name), machine(name), Verdict.OK)
+
+
+def gone(name: str) -> MachineUndo:
+    problem = Problem("it does not exist any more", hint="there is nothing to restore")
+    return MachineUndo(machine(name), None, Verdict.REFUSED, problems=(problem,))
+
+
+def undo_plan(*machines: MachineUndo) -> UndoPlan:
+    return UndoPlan("r1", ("r1",), "/f.yml", "vc.example.net", machines)

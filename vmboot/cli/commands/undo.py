@@ -23,12 +23,13 @@ from vmboot.cli.options import (
 from vmboot.cli.options import command as make_command
 from vmboot.cli.progress import watching
 from vmboot.cli.terminal import Terminal
-from vmboot.errors import NotFoundError
+from vmboot.fleet.plan import Verdict
 
 if TYPE_CHECKING:
     from vmboot.fleet.result import RunResult
-
-LAST = "last"
+    from vmboot.fleet.undo import UndoPlan
+    from vmboot.fleet.whichrun import Found
+    from vmboot.vsphere.session import Session
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Options:
     fleet: Path | None = None
     limit: tuple[str, ...] = ()
     force: bool = False
+    dry_run: bool = False
     yes: bool = False
     events: bool = False
 
@@ -51,6 +53,7 @@ class Options:
     "undo",
     example="""
     vmboot undo last
+    vmboot undo rollout-20261121-233135-60b7 --dry-run
     vmboot undo 20261121-2204-a1b2 --limit '/DC1/vm/Templates/*' --yes
     """,
 )
@@ -60,66 +63,102 @@ class Options:
 @click.option(
     "--force", is_flag=True, help="Also restore machines that somebody changed since the run."
 )
+@click.option("--dry-run", is_flag=True, help="Show what would be restored and stop.")
 @yes_option
 @events_option
 @connection_options
 def command(terminal: Terminal, **values: Any) -> Exit:
     """Restore what a run changed, from its journal.
 
-    RUN is an id that 'vmboot runs' lists, of a run or of a rollout, or 'last': the newest apply or
-    rollout that is not undone. A machine that somebody else changed since is left alone and named,
-    unless --force is given.
+    RUN is an id that 'vmboot runs' lists, of a run or of a rollout (that is all of its waves), or
+    'last': the newest apply or rollout that is not undone. Shows what will be restored and asks
+    first.
+    Machines that the run had shut down are powered on again. A machine that somebody else changed
+    since is left alone and named, unless --force is given.
     An undo is a run too: it can be undone.
     """
     return run(gathered(Options, values), terminal)
 
 
 def run(options: Options, terminal: Terminal) -> Exit:
-    """Find the run, ask, restore, show how it went."""
+    """Find the run, show what goes back, ask, restore, show how it went."""
     from vmboot import api
+    from vmboot.cli.views.undo import undo_plan_view
+    from vmboot.fleet.whichrun import find_runs
 
-    run_id = last_run() if options.run == LAST else options.run
+    found = find_runs(options.run, api.runs())
     fleet = None if options.fleet is None else api.load_fleet(options.fleet)
     with session_of(fleet, options.connection, terminal) as session:
-        question = f"Restore what run {run_id} changed on {session.host}?"
-        if not options.yes and not terminal.confirm(question, flag="--yes"):
+        plan = api.plan_undo(found.id, session, limit=options.limit, force=options.force)
+        shown = _Shown(terminal, found, plan)
+        if found.undone_by and not plan.has_changes:
+            terminal.note(f"{found.id} is already undone, by {found.undone_by}: nothing to do")
+            return shown.end(None, Exit.OK)
+        terminal.show(lambda: undo_plan_view(plan, found))
+        if options.dry_run:
+            return shown.end(None, exit_of_plan(plan))
+        if plan.has_changes and not options.yes and not _confirmed(terminal, shown, session):
             terminal.note("nothing was changed")
-            return Exit.INTERRUPTED
+            return shown.end(None, Exit.INTERRUPTED)
         with (
             watching(terminal, events=options.events) as sink,
             explained_interrupt(sink) as interrupt,
         ):
             result = api.undo(
-                run_id,
+                found.id,
                 session,
                 limit=options.limit,
                 force=options.force,
                 sink=sink,
             )
-    return interrupt.told(_deliver(terminal, run_id, result))
+    return shown.end(result, interrupt.told(exit_of_undo(result)))
 
 
-def last_run() -> str:
-    """The id of the newest apply on this machine that is not undone yet; of a wave, its rollout's.
+def _confirmed(terminal: Terminal, shown: _Shown, session: Session) -> bool:
+    from vmboot.cli.views.undo import power_on_words
 
-    :raises NotFoundError: there is none
-    """
-    from vmboot import api
-
-    for each in api.runs():
-        if each.verb == "apply" and each.undoable:
-            return each.rollout or each.id
-    raise NotFoundError(
-        "no run that could be undone is recorded on this machine",
-        hint="'vmboot runs' lists them; journals belong to the user and machine that ran apply",
-    )
+    words = power_on_words(shown.plan)
+    question = f"Restore what {shown.found.id} changed on {session.host}?"
+    return terminal.confirm(f"{words}.\n{question}" if words else question, flag="--yes")
 
 
-def _deliver(terminal: Terminal, run_id: str, result: RunResult) -> Exit:
-    from vmboot.cli.views.result import result_view
+@dataclass(frozen=True)
+class _Shown:
+    """Where the result goes, and what it is about."""
 
-    terminal.deliver(result.to_json, lambda: result_view(result, undone=run_id))
-    return exit_of_undo(result)
+    terminal: Terminal
+    found: Found
+    plan: UndoPlan
+
+    def end(self, result: RunResult | None, code: Exit) -> Exit:
+        """Show the result, or without one only the sum; return ``code``."""
+        from vmboot.cli.views.result import result_view
+        from vmboot.cli.views.table import line
+        from vmboot.cli.views.undo import powered_on, undo_summary
+
+        def document() -> dict[str, Any]:
+            done = {} if result is None else result.to_json()
+            started = list(powered_on(self.plan))
+            about = {"undoes": self.found.id, "power_on": started, "plan": self.plan.to_json()}
+            return {**about, **done}
+
+        self.terminal.deliver(
+            document,
+            lambda: (
+                line(undo_summary(self.plan))
+                if result is None
+                else result_view(result, undone=self.found.id)
+            ),
+        )
+        return code
+
+
+def exit_of_plan(plan: UndoPlan) -> Exit:
+    """6 if something would be restored; 1 if all that is left is refused; else 0."""
+    if plan.has_changes:
+        return Exit.CHANGES
+    settled = all(machine.verdict is Verdict.OK for machine in plan.machines)
+    return Exit.OK if settled else Exit.FAILED
 
 
 def exit_of_undo(result: RunResult) -> Exit:

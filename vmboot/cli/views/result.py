@@ -18,10 +18,14 @@ def result_view(result: RunResult, *, undone: str = "") -> RenderableType:
         _resumed(result),
         line(_counts(result), "bold"),
         _ending(result),
-        line(f"run {result.run_id}; to take it back: vmboot undo {result.run_id}")
-        if result.run_id and not undone
-        else None,
+        line(way_back(result, undone)) if result.run_id else None,
     )
+
+
+def way_back(result: RunResult, undone: str = "") -> str:
+    """The run's id and the command that takes it back."""
+    about = f", the undo of {undone}" if undone else ""
+    return f"run {result.run_id}{about}; to take it back: vmboot undo {result.run_id}"
 
 
 def _attention(outcomes: tuple[MachineOutcome, ...]) -> RenderableType | None:

@@ -30,9 +30,10 @@ def test_when_all_went_well_no_machine_is_listed():
     assert text.startswith("2 machines in 4.2 s: 2 done.")
 
 
-def test_an_undo_does_not_offer_to_undo_itself():
-    text = rendered(result_view(fleets.result(fleets.outcome("a")), undone="r1"))
-    assert "vmboot undo" not in text
+def test_an_undo_names_what_it_undid_and_can_be_taken_back_too():
+    text = rendered(result_view(fleets.result(fleets.outcome("a")), undone="r1"), width=120)
+    run = "20261121-220400-ab12"
+    assert text.endswith(f"run {run}, the undo of r1; to take it back: vmboot undo {run}")
 
 
 def test_interrupted_and_stopped_runs_say_so():

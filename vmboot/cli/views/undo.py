@@ -1,0 +1,82 @@
+"""What an undo will do, before it is asked for: which runs, how many machines, what changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+
+from vmboot.cli.text import plural
+from vmboot.cli.views.plan import Diff, announced, diffs, problems
+from vmboot.cli.views.table import heading, line, stack
+from vmboot.fleet.plan import Verdict
+
+if TYPE_CHECKING:
+    from vmboot.fleet.runs import RunSummary
+    from vmboot.fleet.undo import UndoPlan
+    from vmboot.fleet.whichrun import Found
+
+_WORDS = {
+    Verdict.CHANGE: "to restore",
+    Verdict.PENDING: "waiting for a power off",
+    Verdict.OK: "as before the run",
+    Verdict.REFUSED: "refused",
+}
+
+
+def undo_plan_view(plan: UndoPlan, found: Found) -> RenderableType:
+    """Runs, differences, refusals, machines that are started, and the sum."""
+    return stack(
+        heading(f"Undo of {found.id} on {plan.vcenter}"),
+        line("\n".join(told(run) for run in reversed(found.runs))),
+        diffs(Diff(each.machine.path, each.diff) for each in plan.machines if _work(each.verdict)),
+        problems((each.machine.path, each.problems) for each in plan.machines),
+        line(f"{power_on_words(plan)}.", "bold red") if powered_on(plan) else None,
+        _left_out(found.before) if found.before else None,
+        line(undo_summary(plan), "bold"),
+    )
+
+
+def _left_out(run: RunSummary) -> RenderableType:
+    name = run.rollout or run.id
+    return line(
+        f"Not part of this: {name}, which was interrupted before it; vmboot undo {name} takes "
+        f"that back",
+        "yellow",
+    )
+
+
+def _work(verdict: Verdict) -> bool:
+    return verdict in (Verdict.CHANGE, Verdict.PENDING)
+
+
+def told(run: RunSummary) -> str:
+    """``"20261121-2324-58cc: apply, begun 2026-11-21 23:24 UTC by root, 153 machines"``."""
+    wave = f" ({run.wave})" if run.wave else ""
+    begun = f"begun {minute(run.started)} UTC by {run.user}"
+    return f"{run.id}: {run.verb}{wave}, {begun}, {plural(run.machines, 'machine')}"
+
+
+def minute(started: str) -> str:
+    """``"2026-11-21 22:04"`` of a journal's ISO time stamp, which is UTC."""
+    return started[:16].replace("T", " ")
+
+
+def powered_on(plan: UndoPlan) -> tuple[str, ...]:
+    """Inventory paths of machines that the undo starts, because the run had shut them down."""
+    return tuple(each.machine.path for each in plan.machines if each.power_on)
+
+
+def power_on_words(plan: UndoPlan) -> str:
+    """Which machines are started; ``""`` if none."""
+    return announced(
+        powered_on(plan), "machine", "that the run had shut down WILL BE POWERED ON again"
+    )
+
+
+def undo_summary(plan: UndoPlan) -> str:
+    """The undo in one sentence."""
+    counts = Counter(each.verdict for each in plan.machines)
+    parts = [f"{counts[v]} {words}" for v, words in _WORDS.items() if counts[v]]
+    return f"{plural(len(plan.machines), 'machine')}: {', '.join(parts) or 'nothing to do'}."
