@@ -10,7 +10,8 @@ from typing import Any
 class About:
     """What the vCenter says of itself.
 
-    :param uuid: ``about.instanceUuid``: stays when the vCenter is renamed
+    :param uuid: ``about.instanceUuid``: stays when the vCenter is renamed. Of a session: never
+        empty, see :mod:`vmboot.vsphere.identity`
     :param is_vcenter: false for a single ESXi host, which has no templates
     """
 

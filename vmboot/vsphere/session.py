@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from xml.etree import ElementTree as ET
@@ -24,6 +25,7 @@ from vmboot.vsphere.about import About, about_of
 from vmboot.vsphere.credentials import Credentials
 from vmboot.vsphere.faults import SoapFault
 from vmboot.vsphere.httppool import HttpPool, HttpReply
+from vmboot.vsphere.identity import identity_of
 
 if TYPE_CHECKING:
     from vmboot.vsphere.stub import Stub
@@ -91,6 +93,7 @@ class Session:
 
         :raises ConnectError: unreachable, or not the vCenter that was pinned
         :raises AuthError: the login was refused
+        :raises RefusedError: there is nothing to tell it from other hosts by
         """
         if self._credentials.insecure and not self._credentials.thumbprint:
             self._sink(
@@ -102,7 +105,9 @@ class Session:
                 )
             )
         self._attempt(self._login, write=False)
-        self.about = about_of(self.content.about)
+        about = about_of(self.content.about)
+        shown = None if about.uuid else self._certificate()
+        self.about = replace(about, uuid=identity_of(self, about.uuid, shown))
         keeper = threading.Thread(target=self._keep_alive, name="vmboot-keepalive", daemon=True)
         keeper.start()
 
@@ -125,6 +130,10 @@ class Session:
     def session_key(self) -> str:
         """``UserSession.key`` of the present login."""
         return self._session_key
+
+    def _certificate(self) -> str | None:
+        where = self._credentials.host, self._credentials.port
+        return tls.peer_thumbprint(*where, context=self._context)
 
     def _login(self) -> None:
         """Log in with a stub of its own, so that no other thread's reply disturbs it."""

@@ -103,11 +103,14 @@ def _ca_context(ca_file: str | None) -> ssl.SSLContext:
         raise InputError(f"CA file {ca_file} cannot be used: {reason}") from error
 
 
-def peer_thumbprint(host: str, port: int = 443) -> str | None:
-    """What ``host`` shows now, unchecked, for a person to compare; ``None`` if it shows nothing."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+def peer_thumbprint(
+    host: str, port: int = 443, *, context: ssl.SSLContext | None = None
+) -> str | None:
+    """SHA-256 of the certificate that ``host`` shows now; ``None`` if it shows none.
+
+    :param context: what checks it; ``None``: nobody does, it is for a person to compare
+    """
+    context = context or _unchecked()
     try:
         with (
             socket.create_connection((host, port), timeout=_CONNECT_TIMEOUT) as plain,
@@ -116,6 +119,13 @@ def peer_thumbprint(host: str, port: int = 443) -> str | None:
             return hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
     except OSError:
         return None
+
+
+def _unchecked() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def connect_error(error: OSError, *, host: str, port: int, pin: str | None) -> ConnectError:
