@@ -1,45 +1,55 @@
-"""The list of runs on the screen."""
+"""The list of runs on the screen: ids are never broken, waves stand under their rollout."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
-from vmboot.cli.views.table import line, table
+from vmboot.cli.text import plural
+from vmboot.cli.views.table import line, stack, table
 
 if TYPE_CHECKING:
     from vmboot.fleet.runs import RunSummary
 
 
 def runs_view(runs: Sequence[RunSummary]) -> RenderableType:
-    """A line for each run, newest first."""
+    """A line for each run, newest first, under the fleet document and vCenter it was about."""
     if not runs:
         return line("No run is recorded on this machine.")
-    rows = [
-        (
-            each.id,
-            _what(each),
-            _minute(each.started),
-            each.machines,
-            _state(each),
-            each.vcenter,
-            each.fleet,
-        )
-        for each in runs
-    ]
-    headings = ("run", "what", "started (UTC)", "machines", "state", "vCenter", "fleet")
-    return table(headings, rows, numbers=frozenset({3}))
+    blocks = groupby(runs, key=lambda run: (run.fleet, run.vcenter))
+    return stack(
+        *(_block(f"{fleet} on {vcenter}", tuple(some)) for (fleet, vcenter), some in blocks)
+    )
 
 
-def _what(run: RunSummary) -> str:
-    return f"{run.verb}, {run.wave} of {run.rollout}" if run.rollout else run.verb
+def _block(title: str, runs: Sequence[RunSummary]) -> RenderableType:
+    rows: list[tuple[str, str, str]] = []
+    for rollout, some in groupby(runs, key=lambda run: run.rollout):
+        waves = tuple(some)
+        if rollout:
+            rows.append((rollout, minute(waves[-1].started), _rollout(waves)))
+        indent = "  " if rollout else ""
+        rows += [(f"{indent}{run.id}", minute(run.started), _run(run)) for run in waves]
+    return table(("run", "begun (UTC)", "what"), rows, title=title, whole=frozenset({0, 1}))
 
 
-def _minute(started: str) -> str:
+def minute(started: str) -> str:
     """``"2026-11-21 22:04"`` of a journal's ISO time stamp, which is UTC."""
     return started[:16].replace("T", " ")
+
+
+def _rollout(waves: Sequence[RunSummary]) -> str:
+    machines = plural(sum(run.machines for run in waves), "machine")
+    undone = all(run.undone_by for run in waves)
+    return f"rollout, {machines}: {'undone' if undone else plural(len(waves), 'wave')}"
+
+
+def _run(run: RunSummary) -> str:
+    wave = f" {run.wave}" if run.wave else ""
+    return f"{run.verb}{wave}, {plural(run.machines, 'machine')}: {_state(run)}"
 
 
 def _state(run: RunSummary) -> str:

@@ -43,10 +43,12 @@ def table(
     *,
     title: str = "",
     numbers: frozenset[int] = frozenset(),
+    whole: frozenset[int] = frozenset(),
 ) -> Table:
     """A plain table that folds long cells, so that nothing is cut off.
 
     :param numbers: indexes of columns that are aligned to the right
+    :param whole: indexes of columns that are never folded: ids, file names, commands
     """
     made = Table(
         box=box.SIMPLE_HEAD,
@@ -60,7 +62,7 @@ def table(
             Text(heading, style="bold"),
             justify="right" if index in numbers else "left",
             overflow="fold",
-            no_wrap=index in numbers,
+            no_wrap=index in numbers or index in whole,
         )
     for row in rows:
         made.add_row(*(value if isinstance(value, Text) else cell(value) for value in row))

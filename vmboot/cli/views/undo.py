@@ -9,6 +9,7 @@ from rich.console import RenderableType
 
 from vmboot.cli.text import plural
 from vmboot.cli.views.plan import Diff, announced, diffs, problems
+from vmboot.cli.views.runs import minute
 from vmboot.cli.views.table import heading, line, stack
 from vmboot.fleet.plan import Verdict
 
@@ -56,11 +57,6 @@ def told(run: RunSummary) -> str:
     wave = f" ({run.wave})" if run.wave else ""
     begun = f"begun {minute(run.started)} UTC by {run.user}"
     return f"{run.id}: {run.verb}{wave}, {begun}, {plural(run.machines, 'machine')}"
-
-
-def minute(started: str) -> str:
-    """``"2026-11-21 22:04"`` of a journal's ISO time stamp, which is UTC."""
-    return started[:16].replace("T", " ")
 
 
 def powered_on(plan: UndoPlan) -> tuple[str, ...]:
