@@ -15,10 +15,19 @@ from vmboot.fleet.journal import Intent
 from vmboot.fleet.plan import Problem, Verdict
 from vmboot.fleet.steps import Step
 from vmboot.fleet.words import DiffLine, diff
-from vmboot.vsphere.changes import Change, SetBootOrder, SetCdrom
+from vmboot.vsphere.changes import Change, MoveDevice, SetBootOrder, SetCdrom
 from vmboot.vsphere.devices import defer_boot_order, map_boot_order, plan_restore, same_boot
-from vmboot.vsphere.machine import Controller, Device, DeviceKind, Hardware, Machine, Power
+from vmboot.vsphere.machine import (
+    BootEntry,
+    Controller,
+    Device,
+    DeviceKind,
+    Hardware,
+    Machine,
+    Power,
+)
 from vmboot.vsphere.slots import Slot, disks, drives, find_controller, slot_of
+from vmboot.vsphere.twins import twin_disks
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,9 @@ def _way_back(
         return MachineUndo(before, None, Verdict.REFUSED, problems=(gone,))
     if _same(before, now):
         return _restored(before, now, ())
+    obstacle = _obstacle(before, now, force=force)
+    if obstacle is not None:
+        return MachineUndo(before, now, Verdict.REFUSED, problems=(obstacle,))
     if any(_is_after(intent, now) for intent in (*intents, *undo_intents)):
         return _restored(before, now, plan_restore(_as(now, before), before))
     if force:
@@ -118,6 +130,33 @@ def _way_back(
         hint="look at it; --force restores only what vmboot had changed",
     )
     return MachineUndo(before, now, Verdict.REFUSED, problems=(problem,))
+
+
+def _obstacle(before: Machine, now: Machine, *, force: bool) -> Problem | None:
+    """Why it does not go back, whoever changed it."""
+    if now.is_template and not before.is_template:
+        return Problem(
+            "somebody made it a template since",
+            hint="convert it to a virtual machine first, if it is not to stay one; then undo again",
+        )
+    unknown = _unknown_disk(before, now)
+    if force and unknown is not None:
+        return Problem(
+            f"which disk {unknown.label or unknown.file} of its boot order is now cannot be told",
+            hint=f"it was {unknown.file}; set drives and boot order by hand, as 'vmboot runs show' "
+            "tells them",
+        )
+    return None
+
+
+def _unknown_disk(before: Machine, now: Machine) -> Device | None:
+    """A disk of the old boot order without a twin, though one of today's disks may be it."""
+    twins = twin_disks(before.hardware, now.hardware)
+    if len(twins) == len([d for d in now.hardware.devices if d.kind is DeviceKind.DISK]):
+        return None
+    ordered = {entry.key for entry in before.boot_order if entry.kind == "disk"}
+    lost = (d for d in before.hardware.devices if d.kind is DeviceKind.DISK and d.key in ordered)
+    return next((disk for disk in lost if disk.key not in twins), None)
 
 
 def _restored(before: Machine, now: Machine, changes: tuple[Change, ...]) -> MachineUndo:
@@ -151,7 +190,30 @@ def _is_after(intent: Intent, now: Machine) -> bool:
         return True
     if defer_boot_order(intent.changes, machine=intent.before)[1] is None:
         return False
-    return _same(replace(intent.after, boot_order=()), replace(now, boot_order=()))
+    as_moved = _same(replace(intent.after, boot_order=()), replace(now, boot_order=()))
+    return as_moved and _is_left_order(intent, now)
+
+
+def _is_left_order(intent: Intent, now: Machine) -> bool:
+    """True if the boot order is what a crash before the second reconfigure leaves.
+
+    That is the old one, where the moved disk stands with its old key, with its new one, or not at
+    all any more: the server decides that.
+    """
+    moved = {change.key for change in intent.changes if isinstance(change, MoveDevice)}
+    twins = twin_disks(intent.before.hardware, now.hardware)
+    new_keys = {twin.key: key for key, twin in twins.items()}
+
+    def meant(entry: BootEntry, key: int | None) -> BootEntry | None:
+        is_moved = entry.kind == "disk" and (key is None or key in moved)
+        return None if is_moved else replace(entry, key=key)
+
+    old = [meant(entry, entry.key) for entry in intent.before.boot_order]
+    found = [
+        meant(e, new_keys.get(e.key) if e.kind == "disk" and e.key is not None else e.key)
+        for e in now.boot_order
+    ]
+    return found in (old, [entry for entry in old if entry is not None])
 
 
 def own_part(before: Machine, intents: Sequence[Intent], now: Machine) -> Machine:
@@ -189,14 +251,19 @@ def _own_device(device: Device, before: Machine, after: Machine, kept: Hardware)
 
 def _own_disk(device: Device, before: Machine, after: Machine, kept: Hardware) -> Device:
     """A disk that we moved goes home, if its place is free."""
-    was = {disk.file: slot for slot, disk in disks(before.hardware).items()}.get(device.file)
-    ours = {disk.file: slot for slot, disk in disks(after.hardware).items()}.get(device.file)
+    was, ours = _home(device, before, kept), _home(device, after, kept)
     if was is None or ours is None or was == ours or was in drives(kept) or was in disks(kept):
         return device
     controller = find_controller(kept, was.bus, was.number)
     if controller is None:
         return device
     return replace(device, controller=controller.key, unit=was.unit)
+
+
+def _home(disk: Device, then: Machine, kept: Hardware) -> Slot | None:
+    """Where a disk of ``kept`` was ``then``."""
+    twins = twin_disks(kept, then.hardware)
+    return slot_of(then.hardware, twins[disk.key]) if disk.key in twins else None
 
 
 def _controllers(

@@ -6,13 +6,14 @@ the firmware goes on with its default order (vSphere API, ``VirtualMachineBootOp
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from vmboot.errors import RefusedError
 from vmboot.model import Firmware
 from vmboot.vsphere.changes import Change, MoveDevice, SetBootOrder
 from vmboot.vsphere.machine import BootEntry, Device, DeviceKind, Machine
+from vmboot.vsphere.twins import twin_disks
 
 QUICK_BOOT_HW_VERSION = 16
 """From this hardware version on EFI Quick Boot initialises only devices in the boot order, so a
@@ -68,9 +69,11 @@ def map_boot_order(
 ) -> tuple[BootEntry, ...]:
     """The same order with the keys of another view of the same machine.
 
-    Disks are recognised by their file, NICs by key or MAC. What is gone is left out.
+    Disks are recognised as :mod:`vmboot.vsphere.twins` says, NICs by key or MAC. What is gone is
+    left out.
     """
-    mapped = (_mapped(entry, of, to) for entry in entries)
+    twins = twin_disks(of.hardware, to.hardware)
+    mapped = (_mapped(entry, of, to, twins) for entry in entries)
     return tuple(entry for entry in mapped if entry is not None)
 
 
@@ -119,19 +122,19 @@ def _exists(entry: BootEntry, machine: Machine) -> bool:
     return any(d.key == entry.key and d.kind is kind for d in machine.hardware.devices)
 
 
-def _mapped(entry: BootEntry, of: Machine, to: Machine) -> BootEntry | None:
-    kind = _KEYED.get(entry.kind)
-    if kind is None:
+def _mapped(
+    entry: BootEntry, of: Machine, to: Machine, twins: Mapping[int, Device]
+) -> BootEntry | None:
+    if entry.kind not in _KEYED or entry.key is None:
         return entry
-    meant = next((d for d in of.hardware.devices if (d.key, d.kind) == (entry.key, kind)), None)
-    twins = [d for d in to.hardware.devices if d.kind is kind and _is_twin(d, meant)]
-    twins.sort(key=lambda d: d.key != entry.key)
-    return BootEntry(entry.kind, twins[0].key) if twins else None
+    twin = twins.get(entry.key) if entry.kind == "disk" else _twin_nic(entry.key, of, to)
+    return BootEntry(entry.kind, twin.key) if twin else None
 
 
-def _is_twin(device: Device, meant: Device | None) -> bool:
+def _twin_nic(key: int, of: Machine, to: Machine) -> Device | None:
+    meant = next((nic for nic in nics(of) if nic.key == key), None)
     if meant is None:
-        return False
-    if device.kind is DeviceKind.DISK:
-        return device.file == meant.file
-    return device.key == meant.key or (device.mac != "" and device.mac == meant.mac)
+        return None
+    by_key = (nic for nic in nics(to) if nic.key == key)
+    by_mac = (nic for nic in nics(to) if nic.mac and nic.mac == meant.mac)
+    return next(by_key, None) or next(by_mac, None)

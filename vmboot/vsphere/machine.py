@@ -85,7 +85,8 @@ class Device:
     :param controller: key of its controller; ``None`` for a device without one
     :param unit: unit number there
     :param backing: for CD-ROM drives
-    :param file: datastore path of a disk's VMDK
+    :param file: datastore path of a disk's VMDK; a snapshot or a move to other storage changes it
+    :param uuid: of a disk, ``backing.uuid``, which stays; ``""`` where the server gave none
     :param model: pyVmomi type name, e.g. ``"VirtualVmxnet3"``
     :param mac: of a NIC, lower case with colons
     """
@@ -100,6 +101,7 @@ class Device:
     connection: Connection | None = None
     file: str = ""
     mac: str = ""
+    uuid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,7 @@ def _disk(model: str, parts: Mapping[str, ET.Element]) -> Device:
         label=_label(parts),
         model=model,
         file=soap.text(parts.get("backing"), "fileName"),
+        uuid=soap.text(parts.get("backing"), "uuid").lower(),
     )
 
 

@@ -23,6 +23,7 @@ from vmboot.vsphere.effects import apply_changes
 from vmboot.vsphere.machine import Bus, Connection, Device, Hardware, Machine, Power
 from vmboot.vsphere.sameness import EMPTY_DRIVE, same_backing
 from vmboot.vsphere.slots import Slot, disks, drives, find_controller
+from vmboot.vsphere.twins import twin_disks
 
 _FIRST_TEMP_KEY = -201
 
@@ -51,10 +52,11 @@ def _remove_drives(now: Machine, before: Machine) -> Iterator[RemoveDevice]:
 
 
 def _move_disks(now: Machine, before: Machine) -> Iterator[MoveDevice]:
-    homes = {disk.file: slot for slot, disk in disks(before.hardware).items()}
-    for slot, disk in disks(now.hardware).items():
-        home = homes.get(disk.file)
-        if home is not None and home != slot:
+    homes = {disk.key: slot for slot, disk in disks(before.hardware).items()}
+    places = {disk.key: slot for slot, disk in disks(now.hardware).items()}
+    for key, disk in twin_disks(before.hardware, now.hardware).items():
+        home = homes.get(key)
+        if home is not None and disk.key in places and home != places[disk.key]:
             yield from _move(now.hardware, disk, home)
 
 

@@ -7,9 +7,11 @@ happens to be connected right now, nor power state.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vmboot.vsphere.machine import BootEntry, CdBacking, Connection, Device, DeviceKind, Machine
 from vmboot.vsphere.slots import Slot, disks, drives
+from vmboot.vsphere.twins import twin_disks
 
 EMPTY_DRIVE = CdBacking(kind="remote-passthrough", exclusive=False)
 """A drive without media, as the vSphere client makes one."""
@@ -67,15 +69,17 @@ def _drive(slot: Slot, wanted: Device, found: Device) -> Iterator[str]:
 
 
 def _disks(a: Machine, b: Machine) -> Iterator[str]:
-    wanted = {disk.file: slot for slot, disk in disks(a.hardware).items()}
-    found = {disk.file: slot for slot, disk in disks(b.hardware).items()}
-    for file in sorted(wanted.keys() | found.keys()):
-        if file not in found:
+    wanted = {disk.key: (slot, disk.file) for slot, disk in disks(a.hardware).items()}
+    found = {disk.key: (slot, disk.file) for slot, disk in disks(b.hardware).items()}
+    twins = {key: twin.key for key, twin in twin_disks(a.hardware, b.hardware).items()}
+    for key, (slot, file) in sorted(wanted.items(), key=lambda item: item[1][1]):
+        if key not in twins or twins[key] not in found:
             yield f"the disk {file} is missing"
-        elif file not in wanted:
+        elif found[twins[key]][0] != slot:
+            yield f"the disk {file} is at {found[twins[key]][0]} instead of {slot}"
+    for key, (_, file) in sorted(found.items(), key=lambda item: item[1][1]):
+        if key not in twins.values():
             yield f"there is a disk {file} that was not there"
-        elif wanted[file] != found[file]:
-            yield f"the disk {file} is at {found[file]} instead of {wanted[file]}"
 
 
 def _controllers(a: Machine, b: Machine) -> Iterator[str]:
@@ -106,20 +110,19 @@ def _options(a: Machine, b: Machine) -> Iterator[str]:
         yield f"Secure Boot is {'on' if b.secure_boot else 'off'}"
     if a.is_template != b.is_template:
         yield "it is a template" if b.is_template else "it is not a template any more"
-    if _order(a) != _order(b):
+    if not same_order(a, b):
         yield f"the boot order is {_order_words(b)} instead of {_order_words(a)}"
 
 
-def _order(machine: Machine) -> tuple[tuple[str, str | int | None], ...]:
-    return tuple(_identity(entry, machine) for entry in machine.boot_order)
+def same_order(a: Machine, b: Machine) -> bool:
+    """True if both boot orders mean the same devices, whatever keys disks have by now."""
+    twins = twin_disks(a.hardware, b.hardware)
 
+    def carried(entry: BootEntry) -> BootEntry:
+        twin = twins.get(entry.key) if entry.kind == "disk" and entry.key is not None else None
+        return replace(entry, key=twin.key) if twin else entry
 
-def _identity(entry: BootEntry, machine: Machine) -> tuple[str, str | int | None]:
-    """What an entry means, independent of keys that may change."""
-    if entry.kind == "disk":
-        files = {d.key: d.file for d in machine.hardware.devices if d.kind is DeviceKind.DISK}
-        return (entry.kind, files.get(entry.key or 0, entry.key))
-    return (entry.kind, entry.key)
+    return tuple(carried(entry) for entry in a.boot_order) == b.boot_order
 
 
 def _order_words(machine: Machine) -> str:

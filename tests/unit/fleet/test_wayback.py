@@ -21,7 +21,7 @@ from vmboot.fleet.steps import Step
 from vmboot.fleet.wayback import MachineUndo, way_back
 from vmboot.model import BootMethod, Firmware
 from vmboot.vsphere.devices import machine_after, same_boot
-from vmboot.vsphere.machine import BootEntry, CdBacking, Machine, Power
+from vmboot.vsphere.machine import BootEntry, CdBacking, DeviceKind, Machine, Power
 
 ISO = Wanted(BootMethod.ISO, IsoWish(OURS, frozenset(Firmware)))
 WITH_DRIVE = machine(cd(IDE0, backing=OTHER), disk(SCSI), nic())
@@ -116,6 +116,67 @@ def test_a_template_left_as_a_vm_becomes_one_again() -> None:
     for found in (replace(now, is_template=False), replace(template, is_template=False)):
         back = undo(template, found)
         assert (back.verdict, back.to_template, back.make_template) == (Verdict.CHANGE, True, True)
+
+
+def test_a_vm_that_somebody_made_a_template_since_is_refused() -> None:
+    now = replace(applied(WITH_DRIVE)[1], is_template=True)
+    for force in (False, True):
+        back = undo(WITH_DRIVE, now, force=force)
+        assert back.verdict is Verdict.REFUSED
+        assert "made it a template since" in back.problems[0].message
+    assert undo(WITH_DRIVE, replace(WITH_DRIVE, is_template=True)).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        (BootEntry("ethernet", 4000), BootEntry("floppy")),
+        (BootEntry("ethernet", 4000), BootEntry("disk", 2000)),
+        (BootEntry("floppy"),),
+        (),
+    ],
+)
+def test_an_order_that_no_crash_of_ours_leaves_is_somebody_elses(
+    theirs: tuple[BootEntry, ...],
+) -> None:
+    before = replace(DISK_AT_0_0, boot_order=(BootEntry("disk", 2000), BootEntry("ethernet", 4000)))
+    now = replace(applied(before)[1], boot_order=theirs)
+    assert undo(before, now).verdict is Verdict.REFUSED
+
+
+@pytest.mark.parametrize("left", [2000, 2999, None])
+def test_an_order_that_a_crash_leaves_is_ours(left: int | None) -> None:
+    before = replace(DISK_AT_0_0, boot_order=(BootEntry("disk", 2000), BootEntry("ethernet", 4000)))
+    disks = () if left is None else (BootEntry("disk", left),)
+    half_way = replace(applied(before)[1], boot_order=(*disks, BootEntry("ethernet", 4000)))
+    back = undo(before, half_way)
+    assert back.verdict is Verdict.CHANGE
+    assert same_boot(before, machine_after(half_way, back.now)) == ()
+
+
+def with_files(machine: Machine, file: str, uuid: str) -> Machine:
+    devices = tuple(
+        replace(d, file=file, uuid=uuid) if d.kind is DeviceKind.DISK else d
+        for d in machine.hardware.devices
+    )
+    return replace(machine, hardware=replace(machine.hardware, devices=devices))
+
+
+@pytest.mark.parametrize("file", ["[other] vm/vm.vmdk", "[shared-01] vm/vm-000001.vmdk"])
+def test_a_disk_that_got_another_file_since_is_still_known_by_its_uuid(file: str) -> None:
+    before = with_files(DISK_AT_0_0, "[shared-01] vm/vm.vmdk", "6000c29a")
+    now = with_files(applied(before)[1], file, "6000c29a")
+    for force in (False, True):
+        back = undo(before, now, force=force)
+        assert back.verdict is Verdict.CHANGE
+        assert same_boot(before, machine_after(now, back.now)) == ()
+
+
+def test_force_never_drops_a_disk_from_the_boot_order_that_it_cannot_tell() -> None:
+    now = with_files(applied(DISK_AT_0_0)[1], "[other] vm/vm.vmdk", "")
+    back = undo(DISK_AT_0_0, now, force=True)
+    assert back.verdict is Verdict.REFUSED
+    assert "cannot be told" in back.problems[0].message
 
 
 def test_a_drive_we_added_to_a_machine_that_runs_now_waits() -> None:

@@ -88,13 +88,14 @@ def test_drives_with_what_they_hold(kind: str, inner: str, backing: CdBacking):
 
 
 def test_disks_with_their_file():
-    file = "<fileName>[ds] a.vmdk</fileName>"
+    file = "<fileName>[ds] a.vmdk</fileName><uuid>6000C29A-00</uuid>"
     backing = f'<backing xsi:type="VirtualDiskFlatVer2BackingInfo">{file}</backing>'
     (found,) = hardware_of(
         element(device("VirtualDisk", 2000, backing + AT.format(1000, 3)))
     ).devices
 
     assert (found.kind, found.file, found.unit) == (DeviceKind.DISK, "[ds] a.vmdk", 3)
+    assert found.uuid == "6000c29a-00"
 
 
 @pytest.mark.parametrize("model", ["VirtualVmxnet3", "VirtualE1000e", "VirtualFutureCard"])
