@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import traceback
 from types import TracebackType
 from typing import Any
@@ -56,7 +57,7 @@ def _line(terminal: Terminal, label: str, text: str, *, colour: str) -> None:
 def show_traceback(terminal: Terminal, error: BaseException) -> None:
     """The traceback, for ``--debug`` only."""
     if terminal.debug:
-        terminal.stderr.write("".join(traceback.format_exception(error)))
+        terminal.stderr.write(printable_lines("".join(traceback.format_exception(error))))
 
 
 class CrashReport:
@@ -75,3 +76,9 @@ class CrashReport:
             hint="this is a bug in vmboot; run again with --debug and report what it prints",
             code=Exit.FAILED,
         )
+
+    def in_thread(self, thread: threading.ExceptHookArgs) -> None:
+        """A ``threading.excepthook``: the command goes on, so stdout is left to its result."""
+        error = thread.exc_value or thread.exc_type()
+        show_traceback(self._terminal, error)
+        _line(self._terminal, "error", f"unexpected {type(error).__name__}: {error}", colour="31")

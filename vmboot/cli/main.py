@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,8 @@ def _run(words: list[str], terminal: Terminal) -> int:
         return Exit.OK
     if words == ["--version"]:
         return _version(terminal)
-    sys.excepthook = CrashReport(terminal)
+    sys.excepthook = crash = CrashReport(terminal)
+    threading.excepthook = crash.in_thread
     return _invoke(words, terminal)
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
@@ -31,6 +33,7 @@ class Terminal:
     :param events: stderr carries events as JSON lines, so no talk may stand between them
     :param width: columns; ``None`` asks the terminal
     :param record: keep what is printed, for a picture of the screen
+    :param unread: nobody reads stdout any more (``| head``); what must be known goes to stderr
     """
 
     stdin: TextIO
@@ -43,6 +46,7 @@ class Terminal:
     debug: bool = False
     width: int | None = None
     record: bool = False
+    unread: bool = False
 
     def colour_on(self, stream: TextIO) -> bool:
         """NO_COLOR wins, then FORCE_COLOR, then whether ``stream`` is a terminal that can."""
@@ -105,8 +109,19 @@ class Terminal:
 
     def deliver_json(self, document: Mapping[str, Any]) -> None:
         """One JSON document on stdout."""
-        self.stdout.write(json.dumps(document, indent=2) + "\n")
-        self.stdout.flush()
+        with self._somebody_may_leave():
+            self.stdout.write(json.dumps(document, indent=2) + "\n")
+            self.stdout.flush()
+
+    @contextmanager
+    def _somebody_may_leave(self) -> Iterator[None]:
+        """A reader that has seen enough ends no work and makes no failure of it."""
+        try:
+            yield
+        except BrokenPipeError:
+            self.unread = True
+            with suppress(OSError, ValueError):  # a stream that is no file needs no silencing
+                _to_nowhere(self.stdout)
 
     def show(self, view: Callable[[], RenderableType]) -> None:
         """Something to read before the result; silent with ``--json`` and ``--quiet``."""
@@ -120,7 +135,15 @@ class Terminal:
             return
         with self.out.capture() as captured:
             self.out.print(view)
-        self.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+        text = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+        with self._somebody_may_leave():
+            self.stdout.write(text)
+            self.stdout.flush()
+
+    def remember(self, message: str) -> None:
+        """Say on stderr what stood on stdout, where nobody read that."""
+        if self.unread:
+            self.stderr.write(f"{printable_lines(message)}\n")
 
     def note(self, message: str) -> None:
         """One line of talk on stderr; silent with ``--quiet`` and ``--events``."""
@@ -158,6 +181,7 @@ def of_process(arguments: list[str], environ: Mapping[str, str]) -> Terminal:
     """
     before_dashes = arguments[: arguments.index("--")] if "--" in arguments else arguments
     flags = frozenset(before_dashes)
+    _open_closed_streams()
     return Terminal(
         stdin=sys.stdin,
         stdout=sys.stdout,
@@ -168,3 +192,23 @@ def of_process(arguments: list[str], environ: Mapping[str, str]) -> Terminal:
         events="--events" in flags,
         debug="--debug" in flags,
     )
+
+
+def _open_closed_streams() -> None:
+    """A daemon may start us without stdin, stdout or stderr; that is as if they were /dev/null.
+
+    The lowest free number is used, so a socket or journal opened later never becomes "stdout".
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  it stays for the process
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """Point ``stream`` at /dev/null: what is buffered would be written to the pipe again at exit."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, stream.fileno())
+    os.close(devnull)

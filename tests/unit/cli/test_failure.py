@@ -1,8 +1,12 @@
 import json
+import threading
+
+import pytest
 
 from tests.unit.cli.screens import err, out, terminal
 from vmboot.cli.exits import Exit
-from vmboot.cli.failure import CrashReport, report
+from vmboot.cli.failure import CrashReport, report, show_traceback
+from vmboot.errors import RemoteError
 
 
 def test_error_then_hint_each_on_its_own_line_on_stderr():
@@ -49,3 +53,36 @@ def test_a_bug_ends_in_two_lines_and_asks_to_be_reported():
 
 def test_debug_shows_the_traceback_first():
     assert crash(terminal(debug=True)).startswith("KeyError: 'x'\n")
+
+
+HOSTILE = "vm \x1b]0;owned\x07\x9b2J\u202e\r"
+
+
+def remote_error() -> RemoteError:
+    """One whose cause quotes the server, too."""
+    try:
+        try:
+            raise ValueError(HOSTILE)
+        except ValueError as cause:
+            raise RemoteError(HOSTILE, fault="X") from cause
+    except RemoteError as error:
+        return error
+
+
+def test_a_traceback_shows_escape_sequences_of_a_server_as_text():
+    screen = terminal(debug=True, tty=True, environ={"NO_COLOR": "1"})
+    show_traceback(screen, remote_error())
+    text = err(screen)
+    assert text.count("\\x1b]0;owned\\x07\\x9b2J\\u202e\\x0d") == 2
+    assert not set("\x1b\x07\x9b\u202e\r") & set(text)
+    assert "direct cause" in text and len(text.splitlines()) > 5
+
+
+@pytest.mark.parametrize("json_too", [False, True])
+def test_an_error_in_a_thread_is_told_on_stderr_without_escape_sequences(json_too):
+    screen = terminal(json=json_too)
+    hook = CrashReport(screen).in_thread
+    hook(threading.ExceptHookArgs((ValueError, ValueError(HOSTILE), None, None)))
+    assert err(screen).startswith("error: unexpected ValueError: vm \\x1b]0;owned")
+    assert out(screen) == ""
+    assert "\x1b" not in err(screen)

@@ -166,7 +166,7 @@ def _has_work(plan: Plan) -> bool:
 def _deliver(terminal: Terminal, plan: Plan, result: RunResult | None, code: Exit) -> Exit:
     """One document for programs: the plan and, if anything was done, the result."""
     from vmboot.cli.views.plan import summary
-    from vmboot.cli.views.result import result_view
+    from vmboot.cli.views.result import result_view, way_back
     from vmboot.cli.views.table import line
 
     def document() -> dict[str, Any]:
@@ -175,6 +175,8 @@ def _deliver(terminal: Terminal, plan: Plan, result: RunResult | None, code: Exi
     terminal.deliver(
         document, lambda: line(summary(plan)) if result is None else result_view(result)
     )
+    if result is not None and result.run_id:
+        terminal.remember(way_back(result))
     return code
 
 

@@ -132,7 +132,7 @@ class _Shown:
 
     def end(self, result: RunResult | None, code: Exit) -> Exit:
         """Show the result, or without one only the sum; return ``code``."""
-        from vmboot.cli.views.result import result_view
+        from vmboot.cli.views.result import result_view, way_back
         from vmboot.cli.views.table import line
         from vmboot.cli.views.undo import powered_on, undo_summary
 
@@ -150,6 +150,8 @@ class _Shown:
                 else result_view(result, undone=self.found.id)
             ),
         )
+        if result is not None and result.run_id:
+            self.terminal.remember(way_back(result, self.found.id))
         return code
 
 
