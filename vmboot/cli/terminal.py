@@ -6,6 +6,7 @@ stdout carries the result (a table, or one JSON document), stderr everything els
 from __future__ import annotations
 
 import getpass
+import io
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from vmboot.cli.text import printable_lines
@@ -77,13 +79,14 @@ class Terminal:
         """The rich console of stderr."""
         return self._console(self.stderr)
 
-    def _console(self, stream: TextIO) -> Console:
+    def _console(self, stream: TextIO, *, file: TextIO | None = None) -> Console:
+        """A console that looks as ``stream`` may look, and writes to it or to ``file``."""
         from rich.console import Console
 
         colour = self.colour_on(stream)
         width = self.width or (None if stream.isatty() else self._pipe_width())
         return Console(
-            file=stream,
+            file=file or stream,
             width=width,
             force_terminal=colour or stream.isatty(),
             color_system="auto" if colour else None,
@@ -133,9 +136,9 @@ class Terminal:
         if self.stdout.isatty() or self.record:
             self.out.print(view)
             return
-        with self.out.capture() as captured:
-            self.out.print(view)
-        text = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+        page = io.StringIO()  # rich would write to the stream, and exit where nobody reads it
+        self._console(self.stdout, file=page).print(view)
+        text = "".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())
         with self._somebody_may_leave():
             self.stdout.write(text)
             self.stdout.flush()
@@ -199,16 +202,17 @@ def _open_closed_streams() -> None:
 
     The lowest free number is used, so a socket or journal opened later never becomes "stdout".
     """
+    nowhere = Path(os.devnull)
     if sys.stdin is None:
-        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  it stays for the process
+        sys.stdin = nowhere.open(encoding="utf-8")
     if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stdout = nowhere.open("w", encoding="utf-8")
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = nowhere.open("w", encoding="utf-8")
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    """Point ``stream`` at /dev/null: what is buffered would be written to the pipe again at exit."""
+    """Point ``stream`` at /dev/null: or what is buffered fails once more at exit."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, stream.fileno())
     os.close(devnull)

@@ -17,6 +17,13 @@ class Tty(io.StringIO):
         return True
 
 
+class Gone(io.StringIO):
+    """A pipe whose reader has left."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
 def terminal(
     *,
     tty: bool = False,

@@ -1,9 +1,12 @@
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from rich.text import Text
 
-from tests.unit.cli.screens import err, out, terminal
+from tests.unit.cli.screens import Gone, err, out, terminal
 from vmboot.cli.terminal import of_process
 from vmboot.errors import InputError
 
@@ -100,3 +103,44 @@ def test_a_pipe_is_wide_unless_told():
 
     assert terminal(width=None).out.width == PIPE_WIDTH
     assert terminal(width=None, environ={"COLUMNS": "100"}).out.width == 100
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_where_the_reader_has_left_work_goes_on_and_the_rest_goes_to_stderr(flag):
+    screen = terminal(json=flag)
+    screen.stdout = Gone()
+    screen.deliver(lambda: {"a": 1}, lambda: Text("table"))
+    screen.remember("run r1")
+    assert err(screen) == "run r1\n"
+
+
+def test_where_somebody_reads_nothing_is_said_twice():
+    screen = terminal()
+    screen.deliver(lambda: {}, lambda: Text("run r1"))
+    screen.remember("run r1")
+    assert err(screen) == ""
+
+
+def shell(command, **more):
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, **more)
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code"),
+    [("<&-", 0), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)],
+)
+def test_closed_streams_are_as_if_nobody_were_there(tmp_path, redirection, code):
+    environ = {**os.environ, "VMBOOT_STATE": str(tmp_path)}
+    ended = shell(f"{sys.executable} -m vmboot runs {redirection}", env=environ)
+    assert ended.returncode == code
+    assert "unexpected" not in ended.stderr
+    assert ("No run is recorded" in ended.stdout) is (">&-" not in redirection.split())
+
+
+def test_a_question_without_stdin_names_the_flag():
+    code = (
+        "from vmboot.cli.terminal import of_process\n"
+        "of_process([], {}).confirm('Go on?', flag='--yes')"
+    )
+    ended = shell(f'{sys.executable} -c "{code}" <&-')
+    assert "InputError: confirmation needed" in ended.stderr

@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.cli import fleets
 from tests.unit.cli.commands.seam import record
-from tests.unit.cli.screens import err, out, terminal
+from tests.unit.cli.screens import Gone, err, out, terminal
 from vmboot.cli.commands.apply import Options, run
 from vmboot.cli.main import main
 from vmboot.cli.options import Connection
@@ -82,6 +82,14 @@ def test_json_is_one_document_with_plan_and_result(monkeypatch):
     run(options(yes=True), screen)
     document = json.loads(out(screen))
     assert document == {"plan": CHANGE.to_json(), "result": RESULT.to_json()}
+
+
+def test_behind_head_the_run_is_named_on_stderr_and_the_apply_is_no_failure(monkeypatch):
+    record(monkeypatch, plan=CHANGE, apply=RESULT)
+    screen = terminal()
+    screen.stdout = Gone()
+    assert run(options(yes=True), screen) == 0
+    assert "vmboot undo 20261121-220400-ab12" in err(screen)
 
 
 def test_json_of_a_dry_run_has_no_result(monkeypatch):
