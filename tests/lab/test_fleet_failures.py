@@ -189,13 +189,11 @@ def test_a_stop_event_ends_a_run_in_good_order(site: Site) -> None:
     assert result.skipped >= 6
     after = site.dump()
     assert templates(after) == templates(before)
-    done = sorted(o.path for o in result.outcomes if o.verdict is Done.DONE)
-    assert set(done) <= set(changed(before, after))
+    done = {o.path for o in result.outcomes if o.verdict is Done.DONE}
+    assert done <= set(changed(before, after))
     assert load_run(result.run_id).finished
     site.undo(result.run_id)
-    assert [p for p in changed(before, site.dump()) if p not in done] == [
-        p for p in changed(before, after) if p not in done
-    ]
+    assert changed(before, site.dump()) == []
 
 
 def test_ctrl_c_ends_a_run_in_good_order(site: Site) -> None:
@@ -335,6 +333,69 @@ def test_a_guest_that_does_not_shut_down_keeps_running(site: Site) -> None:
     assert outcome(result, name).verdict is Done.FAILED
     assert "did not shut down" in outcome(result, name).error
     assert changed(before, site.dump()) == []
+
+
+def running(dump: dict[str, dict[str, Any]]) -> set[str]:
+    return {p for p, machine in dump.items() if machine["runtime.powerState"] == "poweredOn"}
+
+
+def test_ctrl_c_while_guests_shut_down_pulls_no_plug(site: Site) -> None:
+    before = site.dump()
+    fleet = site.fleet('targets: [{vms: "/DC1/vm/PVS/**", method: iso}]\n')
+    waiting = [m.machine for m in site.plan(fleet, power="off").machines if m.later]
+    for machine in waiting:
+        site.lab.edit(machine.path, tools=True, ignores_shutdown=True)
+
+    def strike(event: Event) -> None:
+        if event.kind == "vm.shutting-down":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    result = site.apply(fleet, sink=once(strike, "vm.shutting-down"), hard_power_off=True)
+    assert waiting
+    assert result.interrupted
+    assert {o.verdict for o in result.outcomes} == {Done.SKIPPED}
+    assert {"the run was interrupted"} == {o.error for o in result.outcomes}
+    assert "PowerOffVM_Task" not in site.lab.counters().calls
+    assert running(site.dump()) == running(before)
+
+
+def once(act: Callable[[Event], None], kind: str) -> Callable[[Event], None]:
+    """A sink that acts upon the first event of that kind."""
+    seen: list[Event] = []
+
+    def sink(event: Event) -> None:
+        if event.kind == kind and not seen:
+            seen.append(event)
+            act(event)
+
+    return sink
+
+
+def test_what_was_shut_down_for_nothing_is_powered_on_by_the_undo(site: Site) -> None:
+    before = site.dump()
+    fleet = site.fleet('targets: [{vms: "/DC1/vm/PVS/**", method: iso}]\n')
+    site.lab.fault("task-fails", method="ReconfigVM_Task", count=-1)
+    plan = site.plan(fleet, power="off")
+    result = apply_plan(
+        plan,
+        fleet,
+        site.session,
+        loader_dirs=[site.loaders],
+        max_failures=1,
+        power="off",
+        hard_power_off=True,
+        window=1,
+    )
+    assert result.stopped
+    assert result.skipped
+    assert running(site.dump()) < running(before)
+    (summary,) = list_runs()
+    assert summary.undoable
+
+    undone = site.undo(result.run_id)
+    assert undone.failed == undone.skipped == 0
+    assert running(site.dump()) == running(before)
+    assert list_runs()[-1].undone_by
 
 
 def test_journals_hold_no_secret_and_are_the_owner_s_alone(site: Site) -> None:

@@ -97,3 +97,43 @@ def test_a_killed_apply_is_continued(
     assert site.undo(crashed.id).failed == 0
     assert changed(before, site.dump()) == []
     assert all(run.undone_by for run in list_runs() if run.verb == "apply" and run.machines)
+
+
+def test_a_killed_apply_is_continued_under_another_name_of_the_document(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = site.dump()
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        kill_at(patch, "outcome")
+        patch.setattr("vmboot.fleet.execute.Execution._put_all_back", lambda _: None)
+        patch.setattr("vmboot.fleet.execute.make_template", lambda *_, **__: None)
+        site.apply(site.fleet(ALL))
+    (crashed,) = list_runs()
+    assert len(templates(site.dump())) < len(templates(before))
+    moved = site.fleet(ALL, name="moved.yml")
+
+    plan = site.plan(moved)
+    assert any(f"run {crashed.id} of {crashed.fleet}" in text for text in plan.warnings)
+    result = site.apply(moved)
+
+    assert result.resumed == (crashed.id,)
+    assert templates(site.dump()) == templates(before)
+    assert all(run.finished for run in list_runs())
+    assert site.undo(crashed.id).failed == 0
+    assert changed(before, site.dump()) == []
+
+
+def test_a_damaged_journal_is_a_warning_of_every_plan(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = site.fleet(ALL)
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        kill_at(patch, "outcome")
+        site.apply(fleet)
+    (crashed,) = list_runs()
+    file = journal.runs_dir() / crashed.id / journal.FILE
+    file.write_bytes(file.read_bytes() + b"{\n")
+
+    assert any(str(file) in text for text in site.plan(fleet).warnings)
+    result = site.apply(fleet)
+    assert result.failed == result.skipped == 0

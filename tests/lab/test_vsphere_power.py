@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -97,6 +98,40 @@ def test_unless_the_plug_may_be_pulled(session: Session, lab: Vcenter, running: 
 
     assert all(outcome.ok for outcome in outcomes)
     assert states(session, running) == {Power.OFF}
+
+
+def test_once_stopped_nobody_is_waited_for_and_no_plug_is_pulled(
+    session: Session, lab: Vcenter, running: list[str]
+):
+    deaf, stop = running[0], threading.Event()
+    lab.edit(machine_path(session, deaf), ignores_shutdown=True)
+    lab.reset_counters()
+
+    def stop_when_asked(event: Event) -> None:
+        if event.kind == "vm.shutting-down":
+            stop.set()
+
+    outcomes = shut_down(session, running, hard=True, stop=stop, sink=stop_when_asked)
+
+    (left,) = [outcome for outcome in outcomes if outcome.subject == deaf]
+    assert (left.ok, left.started) == (False, False)
+    assert states(session, [deaf]) == {Power.ON}
+    assert "PowerOffVM_Task" not in lab.counters().calls
+
+
+def test_a_stop_before_the_first_asks_nobody(session: Session, lab: Vcenter, running: list[str]):
+    stop = threading.Event()
+    stop.set()
+    lab.reset_counters()
+
+    outcomes = shut_down(session, running, hard=True, stop=stop)
+
+    assert [outcome.started for outcome in outcomes] == [False] * len(running)
+    assert lab.counters().total_writes == 0
+    assert [outcome.started for outcome in power_on(session, running, stop=stop)] == [
+        False for _ in running
+    ]
+    assert lab.counters().total_writes == 0
 
 
 def test_without_tools_nobody_is_asked(session: Session, lab: Vcenter, running: list[str]):

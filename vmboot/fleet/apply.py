@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,9 +26,10 @@ from vmboot.fleet.planner import narrowed
 from vmboot.fleet.prepare import power_off, refreshed
 from vmboot.fleet.repair import repair_steps, were_templates
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
-from vmboot.fleet.runs import Run, unfinished
+from vmboot.fleet.runs import Run
 from vmboot.fleet.shield import shielded
 from vmboot.fleet.steps import Step
+from vmboot.fleet.unfinished import claimed
 from vmboot.fleet.uploads import remove_leftovers, send_isos
 from vmboot.fleet.waves import Budget
 from vmboot.vsphere.power import GUEST_DEADLINE_S
@@ -130,8 +132,10 @@ class _Apply:
         if not todo and not self.plan.unfinished and all(u.present for u in self.plan.uploads):
             return self._result("", settled)
         place = self.session.about.uuid, str(self.fleet.file)
-        with run_lock(*place, state=self.options.state):
-            left = unfinished(*place, state=self.options.state)
+        state = self.options.state
+        with ExitStack() as locks:
+            locks.enter_context(run_lock(*place, state=state))
+            left = claimed(locks, *place, self.plan.unfinished, state=state)
             with self._begin(left) as journal:
                 return self._run(journal, left, todo, settled)
 
@@ -273,6 +277,7 @@ class _Apply:
             machines,
             hard=self.options.hard_power_off,
             deadline_s=self.options.guest_deadline_s,
+            stop=self.stop,
             sink=self.sink,
         )
 

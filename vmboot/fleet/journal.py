@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,7 @@ from vmboot.vsphere.effects import machine_after
 from vmboot.vsphere.machine import Machine
 
 FILE = "journal.jsonl"
+_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,15 @@ class Intent:
 
 @dataclass(frozen=True)
 class PoweringOff:
-    """Machines are about to be shut down because their change needs it."""
+    """Machines are about to be shut down because their change needs it.
+
+    :param before: the same as they are now, so that an undo can find and start them again; journals
+        of earlier versions lack it
+    """
 
     kind: ClassVar[str] = "power-off"
     moids: tuple[str, ...]
+    before: tuple[Machine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,10 +183,14 @@ def timestamp() -> str:
 
 
 class Journal:
-    """An open journal. Every :meth:`write` is on disk when it returns."""
+    """An open journal. Every :meth:`write` is on disk when it returns.
+
+    A line that a crash or a full disk tore is cut off before the next is written: it was never
+    acted upon, and the two together would be one that nobody can read.
+    """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
         extra = os.O_CREAT | os.O_EXCL if create else 0
         self._descriptor = os.open(path, flags | extra, 0o600)
         self._lock = threading.Lock()
@@ -202,7 +214,7 @@ class Journal:
         """
         text = b"".join(_line(record) for record in records)
         try:
-            with self._lock:
+            with self._lock, _whole_lines(self._descriptor):
                 _write_all(self._descriptor, text)
                 os.fsync(self._descriptor)
         except OSError as error:
@@ -215,6 +227,33 @@ class Journal:
 def _line(record: Record) -> bytes:
     data = {"kind": record.kind, **encode(record)}
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+@contextmanager
+def _whole_lines(descriptor: int) -> Iterator[None]:
+    """The file ends after a whole line before what is written, and again if that fails."""
+    size = os.fstat(descriptor).st_size
+    whole = _end_of_lines(descriptor, size)
+    if whole < size:
+        os.ftruncate(descriptor, whole)
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):  # if it cannot be cut now, it is before the next line
+            os.ftruncate(descriptor, whole)
+        raise
+
+
+def _end_of_lines(descriptor: int, size: int) -> int:
+    """Where the last whole line ends, looking back from ``size``."""
+    end = size
+    while end:
+        start = max(0, end - _BLOCK)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
 
 
 def _write_all(descriptor: int, text: bytes) -> None:

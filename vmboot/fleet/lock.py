@@ -16,8 +16,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from vmboot.clock import Deadline, poll
 from vmboot.dirs import private_dir, state_dir
-from vmboot.errors import LockedError
+from vmboot.errors import DeadlineError, LockedError
+
+#: Somebody who only looks whether a run is at work holds the lock for an instant.
+PATIENCE_S = 0.5
+_EVERY_S = 0.02
 
 
 @contextmanager
@@ -28,17 +33,14 @@ def run_lock(vcenter: str, fleet: str, *, state: Path | None = None) -> Iterator
     :param fleet: absolute path of the fleet document
     :raises LockedError: someone else holds it; the message names them
     """
-    name = hashlib.sha256(f"{vcenter}\n{fleet}".encode()).hexdigest()[:16]
-    path = private_dir((state or state_dir()) / "locks") / f"{name}.lock"
-    with _files_lock(vcenter, fcntl.LOCK_SH, state):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _take(descriptor, fleet)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(owner()).encode(), 0)
-            yield
-        finally:
-            os.close(descriptor)
+    with (
+        _files_lock(vcenter, fcntl.LOCK_SH, state),
+        _open(vcenter, fleet, state) as descriptor,
+    ):
+        _take(descriptor, fleet)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(owner()).encode(), 0)
+        yield
 
 
 @contextmanager
@@ -76,6 +78,27 @@ def _take_files(descriptor: int, kind: int) -> None:
         ) from None
 
 
+def check_free(vcenter: str, fleet: str, *, state: Path | None = None) -> None:
+    """See that no run is at work on ``fleet``; others may look at the same time.
+
+    :raises LockedError: one is; the message names it
+    """
+    with _open(vcenter, fleet, state) as descriptor:
+        if not _try(descriptor, fcntl.LOCK_SH):
+            raise _locked(descriptor, fleet)
+
+
+@contextmanager
+def _open(vcenter: str, fleet: str, state: Path | None) -> Iterator[int]:
+    name = hashlib.sha256(f"{vcenter}\n{fleet}".encode()).hexdigest()[:16]
+    path = private_dir((state or state_dir()) / "locks") / f"{name}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def owner() -> dict[str, str | int]:
     """This process, as others see it: pid, host, user, since (UTC)."""
     return {
@@ -95,12 +118,29 @@ def _user() -> str:
 
 def _take(descriptor: int, fleet: str) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        poll(
+            lambda: _try(descriptor, fcntl.LOCK_EX) or None,
+            deadline=Deadline.after(PATIENCE_S),
+            every=_EVERY_S,
+            what="the end of another run",
+        )
+    except DeadlineError:
+        raise _locked(descriptor, fleet) from None
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise LockedError(
-            f"another run works on {fleet}: {_describe(os.pread(descriptor, 4096, 0))}",
-            hint="wait for it, or stop it with Ctrl-C where it runs; it cleans up after itself",
-        ) from None
+        return False
+    return True
+
+
+def _locked(descriptor: int, fleet: str) -> LockedError:
+    return LockedError(
+        f"another run works on {fleet}: {_describe(os.pread(descriptor, 4096, 0))}",
+        hint="wait for it, or stop it with Ctrl-C where it runs; it cleans up after itself",
+    )
 
 
 def _describe(text: bytes) -> str:

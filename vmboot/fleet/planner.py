@@ -21,7 +21,7 @@ from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy, Problem, Upload, V
 from vmboot.fleet.repair import were_templates
 from vmboot.fleet.resolve import Wish, limited, resolve
 from vmboot.fleet.rights import check_datastores, refuse_without_privileges
-from vmboot.fleet.unfinished import unfinished_or_busy
+from vmboot.fleet.unfinished import concerning, foreign_warnings, unfinished_or_busy
 from vmboot.media.iso import BootIso
 from vmboot.model import BootMethod, NetworkMode
 from vmboot.vsphere.hashcache import HashCache
@@ -73,8 +73,11 @@ def plan_fleet(
     left, busy = unfinished_or_busy(session.about.uuid, str(fleet.file), state=state)
     templates = were_templates(left)
     index = read_index(session, datacenter=fleet.vcenter.datacenter)
-    await_quiet(session, (e.moid for e in index.by_moid(unsettled(left))))
     selected = resolve(fleet, index, were_templates=templates, missing=missing)
+    moids = [wish.entry.moid for wish in selected]
+    foreign = foreign_warnings(left, str(fleet.file), moids)
+    left = concerning(left, str(fleet.file), moids)
+    await_quiet(session, (e.moid for e in index.by_moid(unsettled(left))))
     wishes = limited(selected, index, limit) if limit else selected
     placing = selected if fleet.media.iso.datastore == AUTO else wishes
     sink(Event("plan.machines", "reading the machines", data={"count": len(placing)}))
@@ -95,7 +98,7 @@ def plan_fleet(
         vcenter=session.host,
         uploads=uploads,
         machines=planned,
-        warnings=(*busy, *media.warnings, *_static_warning(fleet, planned)),
+        warnings=(*busy, *foreign, *media.warnings, *_static_warning(fleet, planned)),
         unfinished=tuple(run.id for run in left),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,16 +26,20 @@ def power_off(
     *,
     hard: bool,
     deadline_s: float,
+    stop: threading.Event,
     sink: Sink,
 ) -> Mapping[str, VmbootError]:
-    """Shut ``machines`` down. Why not, by managed object id, for those that stayed on."""
+    """Shut ``machines`` down. Why not, by managed object id, for those that stayed on.
+
+    Those that only ``stop`` left running are not named: nothing is begun with them anyway.
+    """
     names = {machine.moid: machine.path for machine in machines}
-    journal.write(PoweringOff(tuple(names)))
+    journal.write(*(PoweringOff((machine.moid,), (machine,)) for machine in machines))
     sink(Event("power.begin", "shutting down", data={"count": len(names)}))
     outcomes = shut_down(
-        session, names, guest_deadline_s=deadline_s, hard=hard, names=names, sink=sink
+        session, names, guest_deadline_s=deadline_s, hard=hard, names=names, stop=stop, sink=sink
     )
-    return {outcome.subject: outcome.error for outcome in outcomes if outcome.error is not None}
+    return {o.subject: o.error for o in outcomes if o.error is not None and o.started}
 
 
 def refreshed(

@@ -1,4 +1,4 @@
-"""Reading journals: which runs there were, what they left, and what can be undone."""
+"""Reading journals: which runs there were, and what they left."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vmboot.errors import InputError, NotFoundError
 from vmboot.fleet.codec import decode
@@ -44,13 +44,15 @@ _KINDS: Mapping[str, type[Record]] = {
 }
 #: How a machine's line begins; a summary counts these without decoding them.
 _INTENT = b'{"kind":"intent"'
+_POWER_OFF = b'{"kind":"power-off"'
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class RunSummary:
     """One run, as ``vmboot runs`` lists it.
 
-    :param machines: how many machines it was about to change
+    :param machines: how many machines it was about to change or to shut down
     :param finished: it came to its end, or a later run repaired what it left
     :param undone_by: the run that took all of it back, ``""`` if none
     :param rollout: the rollout it is a wave of, ``""`` if none; ``wave`` is its name there
@@ -107,6 +109,7 @@ class Run:
     :param marked: templates whose round trip is over
     :param uploads: ISO uploads that were begun and not seen to end
     :param shut_down: managed object ids of machines it was about to shut down
+    :param powered: those machines as they were, by managed object id
     """
 
     started: Started
@@ -114,6 +117,7 @@ class Run:
     marked: frozenset[str] = frozenset()
     uploads: tuple[Uploading, ...] = ()
     shut_down: frozenset[str] = frozenset()
+    powered: Mapping[str, Machine] = field(default_factory=dict)
     settled: Mapping[str, Settled] = field(default_factory=dict)
     ended: Ended | None = None
     closed: Closed | None = None
@@ -126,6 +130,15 @@ class Run:
     @property
     def finished(self) -> bool:
         return self.closed is not None or (self.ended is not None and not self.ended.open)
+
+    @property
+    def moids(self) -> tuple[str, ...]:
+        """Machines it was about to change, in that order, then those it only shut down."""
+        return tuple(dict.fromkeys((*self.intents, *self.powered)))
+
+    def before(self, moid: str) -> Machine:
+        """The machine as it was when this run came to it."""
+        return self.intents[moid][0].before if moid in self.intents else self.powered[moid]
 
     @property
     def left_open(self) -> Mapping[str, Machine]:
@@ -149,7 +162,7 @@ def load_run(run_id: str, *, state: Path | None = None) -> Run:
             f"there is no run {run_id!r} in {path.parent.parent}",
             hint="'vmboot runs' lists them; VMBOOT_STATE says where they are kept",
         )
-    return _assemble(_records(path))
+    return _assemble(_records(path), path)
 
 
 def _records(path: Path) -> Iterator[Record]:
@@ -161,7 +174,14 @@ def _records(path: Path) -> Iterator[Record]:
                 f"{path}: unknown record {data.get('kind')!r}",
                 hint="it was written by a newer version of vmboot; use that one",
             )
-        yield decode(kind, data)
+        yield _decoded(kind, data, path)
+
+
+def _decoded(kind: type[T], data: dict[str, Any], path: Path) -> T:
+    try:
+        return decode(kind, data)
+    except InputError as error:
+        raise InputError(f"{path} is damaged: {error.message}", hint=error.hint) from error
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -176,17 +196,17 @@ def _parse(line: bytes, path: Path) -> dict[str, Any]:
         data = json.loads(line)
     except ValueError as error:
         raise InputError(f"{path} is damaged: {error}", hint="was it edited?") from None
-    if not isinstance(data, dict):
-        raise InputError(f"{path} is damaged: a line is no object", hint="was it edited?")
+    if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
+        raise InputError(f"{path} is damaged: a line is no record", hint="was it edited?")
     return data
 
 
-def _assemble(records: Iterable[Record]) -> Run:
+def _assemble(records: Iterable[Record], path: Path) -> Run:
     by_kind: dict[type, list[Any]] = {kind: [] for kind in _KINDS.values()}
     for record in records:
         by_kind[type(record)].append(record)
     if not by_kind[Started]:
-        raise InputError("the journal has no beginning", hint="its disk may have been full")
+        raise InputError(f"{path} has no beginning", hint="its disk may have been full")
     sent = {record.path for record in by_kind[Uploaded]}
     return Run(
         started=by_kind[Started][0],
@@ -194,6 +214,7 @@ def _assemble(records: Iterable[Record]) -> Run:
         marked=frozenset(record.moid for record in by_kind[Marked]),
         uploads=tuple(u for u in by_kind[Uploading] if u.path not in sent),
         shut_down=frozenset(m for record in by_kind[PoweringOff] for m in record.moids),
+        powered={m.moid: m for record in by_kind[PoweringOff] for m in record.before},
         settled={record.moid: record for record in by_kind[Settled]},
         ended=_last(by_kind[Ended]),
         closed=_last(by_kind[Closed]),
@@ -213,29 +234,54 @@ def _last(records: list[Any]) -> Any:
     return records[-1] if records else None
 
 
+@dataclass(frozen=True)
+class Listed:
+    """What is in the state directory.
+
+    :param runs: the newest first
+    :param damaged: journals that cannot be read, and why
+    """
+
+    runs: tuple[RunSummary, ...]
+    damaged: Mapping[Path, str]
+
+
 def list_runs(*, state: Path | None = None) -> tuple[RunSummary, ...]:
     """All runs, the newest first. Journals that cannot be read are left out."""
-    found = []
+    return read_runs(state=state).runs
+
+
+def read_runs(*, state: Path | None = None) -> Listed:
+    """All runs, and the journals that cannot be read: one of them stands in no other's way."""
+    found: list[RunSummary] = []
+    damaged: dict[Path, str] = {}
     for path in sorted(runs_dir(state).glob(f"*/{FILE}"), reverse=True):
-        summary = _summary(path)
-        if summary is not None:
-            found.append(summary)
-    return tuple(found)
+        try:
+            summary = _summary(path)
+        except InputError as error:
+            damaged[path] = error.message
+        except OSError as error:
+            damaged[path] = f"{path} cannot be read: {error.strerror}"
+        else:
+            found += [summary] if summary is not None else []
+    return Listed(tuple(found), damaged)
 
 
 def _summary(path: Path) -> RunSummary | None:
     machines, rest = set(), []
     for line in _lines(path):
         if line.startswith(_INTENT):
-            machines.add(_moid(line))
+            machines.add(_moid(line, path))
+        elif line.startswith(_POWER_OFF):
+            machines |= _shut_down(_parse(line, path))
         elif not line.startswith(b'{"kind":"outcome"'):
             rest.append(_parse(line, path))
     records = {data["kind"]: data for data in rest}
     if "run" not in records:  # killed before its first line: it cannot have written anything else
         return None
-    started = decode(Started, records["run"])
-    ended = decode(Ended, records["end"]) if "end" in records else None
-    undone = decode(Undone, records["undone"]) if "undone" in records else None
+    started = _decoded(Started, records["run"], path)
+    ended = _decoded(Ended, records["end"], path) if "end" in records else None
+    undone = _decoded(Undone, records["undone"], path) if "undone" in records else None
     return RunSummary(
         id=started.id,
         verb=started.verb,
@@ -256,71 +302,14 @@ def _summary(path: Path) -> RunSummary | None:
     )
 
 
-def _moid(line: bytes) -> bytes:
+def _moid(line: bytes, path: Path) -> str:
     """The managed object id in a machine's line, by its fixed beginning."""
-    start = line.index(b'"moid":"') + len(b'"moid":"')
-    return line[start : line.index(b'"', start)]
+    _, found, rest = line.partition(b'"moid":"')
+    if not found:
+        raise InputError(f"{path} is damaged: a machine has no id", hint="was it edited?")
+    return rest.partition(b'"')[0].decode(errors="replace")
 
 
-def unfinished(vcenter_uuid: str, fleet: str, *, state: Path | None = None) -> tuple[Run, ...]:
-    """Runs of ``fleet`` on that vCenter that ended in the middle, the oldest first.
-
-    Call it while holding the lock, or a run that is still at work looks unfinished too.
-    """
-    candidates = [s for s in list_runs(state=state) if not s.finished and s.fleet == fleet]
-    runs = [load_run(summary.id, state=state) for summary in reversed(candidates)]
-    return tuple(run for run in runs if run.started.vcenter_uuid == vcenter_uuid)
-
-
-@dataclass(frozen=True)
-class Chain:
-    """A run and those that resumed it, or that it resumed: one piece of work.
-
-    :param runs: the oldest first
-    :param undos: runs that were to take them back, and may have ended in the middle
-    """
-
-    runs: tuple[Run, ...]
-    undos: tuple[Run, ...] = ()
-
-    def before(self, moid: str) -> Machine:
-        """The machine as it was before the first of these runs."""
-        return next(run.intents[moid][0].before for run in self.runs if moid in run.intents)
-
-    def intents(self, moid: str) -> tuple[Intent, ...]:
-        """Everything these runs were about to do to the machine, the oldest first."""
-        return tuple(intent for run in self.runs for intent in run.intents.get(moid, ()))
-
-    def undo_intents(self, moid: str) -> tuple[Intent, ...]:
-        """What runs that took them back were about to do to the machine."""
-        return tuple(intent for run in self.undos for intent in run.intents.get(moid, ()))
-
-    def shut_down(self, moid: str) -> bool:
-        """True if one of these runs shut it down for its change."""
-        return any(moid in run.shut_down for run in self.runs)
-
-    @property
-    def moids(self) -> tuple[str, ...]:
-        """Machines in the order they were first changed."""
-        return tuple(dict.fromkeys(moid for run in self.runs for moid in run.intents))
-
-
-def load_chain(run_id: str, *, state: Path | None = None) -> Chain:
-    """The run, what it resumed, and what resumed it; for a rollout, all of its runs.
-
-    :param run_id: id of a run, or of a rollout
-    :raises NotFoundError: there is no such run
-    """
-    summaries = list_runs(state=state)
-    wanted = {s.id for s in summaries if run_id and s.rollout == run_id} or {run_id}
-    while True:
-        linked = {s.id for s in summaries if wanted & {s.id, *s.resumes}}
-        linked |= {r for s in summaries if s.id in linked for r in s.resumes}
-        if linked <= wanted:
-            break
-        wanted |= linked
-    undos = sorted(s.id for s in summaries if wanted & {*s.undoes})
-    return Chain(
-        tuple(load_run(name, state=state) for name in sorted(wanted)),
-        tuple(load_run(name, state=state) for name in undos),
-    )
+def _shut_down(data: Mapping[str, Any]) -> set[str]:
+    """Machines that an undo can start again: those whose line tells what they were."""
+    return set(data.get("moids", ())) if data.get("before") else set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,6 +14,7 @@ class _Worker(threading.Thread, Generic[T]):
     """Runs ``work`` and keeps what came of it.
 
     A daemon: a second Ctrl-C abandons it, and the journal lets the next run repair what it left.
+    It begins only when it is told to: an interrupt while it starts finds nothing done.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:
@@ -20,9 +22,12 @@ class _Worker(threading.Thread, Generic[T]):
         self._work = work
         self.results: list[T] = []
         self.error: BaseException | None = None
+        self.permit: SimpleQueue[bool] = SimpleQueue()
         self.ended = threading.Event()
 
     def run(self) -> None:
+        if not self.permit.get():
+            return
         try:
             self.results.append(self._work())
         except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
@@ -34,15 +39,23 @@ class _Worker(threading.Thread, Generic[T]):
 def shielded(work: Callable[[], T], *, stop: threading.Event) -> T:
     """Run ``work``; the first Ctrl-C sets ``stop`` and lets it end, the second abandons it.
 
+    An interrupt before ``work`` has begun is raised at once, and it never begins.
+
     :param stop: ``work`` looks at it and begins nothing new once it is set
     """
     worker = _Worker(work)
-    worker.start()
+    try:
+        worker.start()
+    except KeyboardInterrupt:
+        worker.permit.put(False)
+        raise
     # Not join(): in Python 3.11 an interrupted join takes the thread for ended.
     try:
+        worker.permit.put(True)
         worker.ended.wait()
     except KeyboardInterrupt:
         stop.set()
+        worker.permit.put(True)  # the interrupt may have come first
         worker.ended.wait()
     if worker.error is not None:
         raise worker.error

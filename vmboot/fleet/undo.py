@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmboot.errors import InputError
 from vmboot.events import Event, Sink, ignore
+from vmboot.fleet.chain import Chain, load_chain
 from vmboot.fleet.execute import Executed, Execution
 from vmboot.fleet.inflight import await_quiet, unsettled
 from vmboot.fleet.journal import Closed, Ended, Journal, Undone, append, begin, timestamp
@@ -20,10 +22,10 @@ from vmboot.fleet.observe import read_present
 from vmboot.fleet.plan import Verdict
 from vmboot.fleet.resolve import one_or_pattern
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
-from vmboot.fleet.runs import Chain, load_chain
 from vmboot.fleet.shield import shielded
 from vmboot.fleet.wayback import MachineUndo, way_back
 from vmboot.vsphere.inventory import Entry, Index
+from vmboot.vsphere.jobs import Outcome
 from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.power import power_on
 
@@ -161,8 +163,7 @@ def undo_run(
     chain = load_chain(run_id, state=state)
     _check_vcenter(chain, session)
     work = _Undo(run_id, session, chain, limit, force, window, stop, state, guarded(sink))
-    with run_lock(session.about.uuid, chain.runs[0].started.fleet, state=state):
-        return shielded(work.run, stop=stop)
+    return shielded(work.run, stop=stop)
 
 
 @dataclass
@@ -179,6 +180,13 @@ class _Undo:
     _began: float = field(default_factory=time.monotonic)
 
     def run(self) -> RunResult:
+        """The locks are held in here, so that an abandoned undo keeps them while it lives."""
+        with ExitStack() as locks:
+            for fleet in sorted({run.started.fleet for run in self.chain.runs}):
+                locks.enter_context(run_lock(self.session.about.uuid, fleet, state=self.state))
+            return self._run()
+
+    def _run(self) -> RunResult:
         plan = plan_undo(
             self.run_id, self.session, limit=self.limit, force=self.force, state=self.state
         )
@@ -228,15 +236,10 @@ class _Undo:
         """The same outcomes after machines that were shut down for the run are on again."""
         wanted = {m.before.moid for m in plan.machines if m.power_on}
         ready = [o.moid for o in outcomes if o.moid in wanted and o.verdict is Done.DONE]
-        ended = power_on(self.session, ready, sink=self.sink) if ready else ()
-        errors = {outcome.subject: outcome.error for outcome in ended}
+        ended = power_on(self.session, ready, stop=self.stop, sink=self.sink) if ready else ()
+        failed = {outcome.subject: outcome for outcome in ended if outcome.error is not None}
         for outcome in outcomes:
-            error = errors.get(outcome.moid)
-            if error is None:
-                yield outcome
-            else:
-                text = f"restored, but it does not power on: {error.message}"
-                yield replace(outcome, verdict=Done.FAILED, error=text, hint=error.hint)
+            yield _not_on(outcome, failed[outcome.moid]) if outcome.moid in failed else outcome
 
     def _close_all(
         self, plan: UndoPlan, by: str, outcomes: Sequence[MachineOutcome | None]
@@ -274,3 +277,12 @@ def _outcome(machine: MachineUndo) -> MachineOutcome | None:
         problem.message if problem else "",
         problem.hint if problem else None,
     )
+
+
+def _not_on(outcome: MachineOutcome, power: Outcome) -> MachineOutcome:
+    if not power.started:
+        text = "restored, but not powered on: the run was interrupted"
+        return replace(outcome, verdict=Done.SKIPPED, error=text, hint="undo again to continue")
+    message, hint = (power.error.message, power.error.hint) if power.error else ("", None)
+    text = f"restored, but it does not power on: {message}"
+    return replace(outcome, verdict=Done.FAILED, error=text, hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vmboot.clock import Deadline, pause
 from vmboot.errors import DeadlineError, RemoteError, VmbootError
 from vmboot.events import Event, Sink, ignore
+from vmboot.vsphere import faults
 from vmboot.vsphere.collector import retrieve
 from vmboot.vsphere.soap import Ref
 from vmboot.vsphere.tasks import Job, Outcome, run_window
@@ -30,33 +32,56 @@ def shut_down(
     guest_deadline_s: float = GUEST_DEADLINE_S,
     hard: bool = False,
     names: Mapping[str, str] | None = None,
+    stop: threading.Event | None = None,
     sink: Sink = ignore,
 ) -> tuple[Outcome, ...]:
     """Power machines off: guest shutdown, then, only if ``hard``, the plug.
 
     :param guest_deadline_s: for all guests together
     :param names: what to call machines in events, by managed object id
+    :param stop: when set, no guest is asked any more, none is waited for, and no plug is pulled
     :return: one outcome per machine, its ``subject`` the managed object id; a guest that did not
-        go down in time has a :class:`DeadlineError`
+        go down in time has a :class:`DeadlineError`; a machine that ``stop`` left running is not
+        ``started``, though its guest may have been asked
     """
+    stop = stop or threading.Event()
     names = names or {}
     all_moids = tuple(dict.fromkeys(moids))
     running = _not_off(session, all_moids)
     began = time.monotonic()
-    deaf = _ask_guests(session, running, names, sink)
+    deaf = _ask_guests(session, running, names, stop, sink)
     asked = tuple(moid for moid in running if moid not in deaf)
-    still = _await_off(session, asked, Deadline.after(guest_deadline_s), names, sink)
-    left = (*still, *deaf)
-    cut = _cut_off(session, left, sink) if hard else {}
-    errors = {**{moid: _stayed(guest_deadline_s) for moid in still}, **deaf, **cut}
+    still = _await_off(session, asked, Deadline.after(guest_deadline_s), names, stop, sink)
+    errors: dict[str, VmbootError | None] = {
+        **dict.fromkeys(still, _stayed(guest_deadline_s)),
+        **deaf,
+    }
+    if hard:
+        errors |= _cut_off(session, tuple(errors), stop, sink)
     seconds = time.monotonic() - began
-    return tuple(_ended(moid, errors.get(moid), seconds) for moid in all_moids)
+    left = frozenset(moid for moid, error in errors.items() if error) if stop.is_set() else ()
+    return tuple(
+        _interrupted(moid, seconds) if moid in left else _ended(moid, errors.get(moid), seconds)
+        for moid in all_moids
+    )
 
 
-def power_on(session: Session, moids: Iterable[str], *, sink: Sink = ignore) -> tuple[Outcome, ...]:
-    """Power machines on; one that runs already counts as done. ``subject`` as in shut_down."""
-    outcomes = run_window(session, (_job(moid, "PowerOnVM_Task") for moid in moids), sink=sink)
-    return tuple(_ended(o.subject, _unless_already(o.error), o.seconds) for o in outcomes)
+def power_on(
+    session: Session,
+    moids: Iterable[str],
+    *,
+    stop: threading.Event | None = None,
+    sink: Sink = ignore,
+) -> tuple[Outcome, ...]:
+    """Power machines on; one that runs already counts as done. ``subject`` as in shut_down.
+
+    :param stop: when set, no more are powered on; those are not ``started``
+    """
+    jobs = (_job(moid, "PowerOnVM_Task") for moid in moids)
+    outcomes = run_window(session, jobs, stop=stop, sink=sink)
+    return tuple(
+        _ended(o.subject, _unless_already(o.error), o.seconds) if o.started else o for o in outcomes
+    )
 
 
 def _job(moid: str, method: str) -> Job:
@@ -78,12 +103,16 @@ def _not_off(session: Session, moids: Sequence[str]) -> tuple[str, ...]:
 
 
 def _ask_guests(
-    session: Session, moids: Sequence[str], names: Mapping[str, str], sink: Sink
-) -> dict[str, VmbootError]:
+    session: Session,
+    moids: Sequence[str],
+    names: Mapping[str, str],
+    stop: threading.Event,
+    sink: Sink,
+) -> dict[str, VmbootError | None]:
     """Ask every guest to shut down; those that cannot be asked, and why."""
-    deaf: dict[str, VmbootError] = {}
+    deaf: dict[str, VmbootError | None] = {}
     jobs = (_job(moid, "ShutdownGuest") for moid in moids)
-    for outcome in run_window(session, jobs, sink=sink):
+    for outcome in run_window(session, jobs, stop=stop, sink=sink):
         error = _unless_already(outcome.error)
         if error is not None:
             deaf[outcome.subject] = _no_guest(error)
@@ -98,9 +127,10 @@ def _await_off(
     moids: Sequence[str],
     deadline: Deadline,
     names: Mapping[str, str],
+    stop: threading.Event,
     sink: Sink,
 ) -> tuple[str, ...]:
-    """Wait until they are off; those that are not when the deadline passes."""
+    """Wait until they are off; those that are not when the deadline passes, or ``stop`` is set."""
     waiting = tuple(moids)
     while waiting:
         on = _not_off(session, waiting)
@@ -108,15 +138,17 @@ def _await_off(
             if moid not in on:
                 sink(Event("vm.off", "is powered off", names.get(moid, moid)))
         waiting = on
-        if deadline.expired or not waiting:
+        if deadline.expired or stop.is_set() or not waiting:
             break
         pause(_EVERY_S, deadline)
     return waiting
 
 
-def _cut_off(session: Session, moids: Sequence[str], sink: Sink) -> dict[str, VmbootError | None]:
+def _cut_off(
+    session: Session, moids: Sequence[str], stop: threading.Event, sink: Sink
+) -> dict[str, VmbootError | None]:
     jobs = (_job(moid, "PowerOffVM_Task") for moid in moids)
-    outcomes = run_window(session, jobs, sink=sink)
+    outcomes = run_window(session, jobs, stop=stop, sink=sink)
     return {outcome.subject: _unless_already(outcome.error) for outcome in outcomes}
 
 
@@ -144,3 +176,12 @@ def _stayed(seconds: float) -> DeadlineError:
 
 def _ended(moid: str, error: VmbootError | None, seconds: float) -> Outcome:
     return Outcome(moid, ok=error is None, error=error, seconds=seconds)
+
+
+def _interrupted(moid: str, seconds: float) -> Outcome:
+    error = RemoteError(
+        "stopped before it was powered off",
+        fault=faults.NOT_STARTED,
+        hint="its guest may have been asked, and may still shut down",
+    )
+    return Outcome(moid, ok=False, error=error, seconds=seconds, started=False)

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.vsphere.builders import IDE0, OTHER, OURS, cd, disk, machine, nic
 from vmboot.errors import InputError, NotFoundError, RefusedError
 from vmboot.fleet import journal
+from vmboot.fleet.chain import load_chain
 from vmboot.fleet.decide import IsoWish, Wanted, plan_machine
 from vmboot.fleet.journal import (
     FILE,
@@ -26,7 +27,7 @@ from vmboot.fleet.journal import (
     begin,
     runs_dir,
 )
-from vmboot.fleet.runs import list_runs, load_chain, load_run, unfinished
+from vmboot.fleet.runs import list_runs, load_run
 from vmboot.model import BootMethod, Firmware
 from vmboot.vsphere.machine import Machine
 
@@ -91,6 +92,43 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
     assert list_runs(state=tmp_path)[0].machines == 1
 
 
+def test_a_torn_line_is_cut_off_before_the_next_is_written(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        run.write(intent())
+    file = runs_dir(tmp_path) / run.run_id / FILE
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole.splitlines()[-1][:-1] * 20)  # a tear longer than a block
+    append(run.run_id, Closed("20990101-0000-0000"), state=tmp_path)
+    read = load_run(run.run_id, state=tmp_path)
+    assert file.read_bytes().startswith(whole + b'{"kind":"closed"')
+    assert (list(read.intents), read.finished) == (["vm-1"], True)
+    assert list_runs(state=tmp_path)[0].finished
+
+
+def test_a_journal_torn_in_its_first_line_can_be_written_again(tmp_path: Path) -> None:
+    file = runs_dir(tmp_path) / "20261121-2210-0000" / FILE
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b'{"kind":"run","id":"2026')
+    append(file.parent.name, Closed("20990101-0000-0000"), state=tmp_path)
+    assert file.read_bytes().startswith(b'{"kind":"closed"')
+    assert list_runs(state=tmp_path) == ()
+
+
+def test_a_write_that_the_disk_cuts_short_leaves_whole_lines(tmp_path: Path, monkeypatch) -> None:
+    def short(descriptor: int, text: bytes) -> None:
+        os.write(descriptor, text[: len(text) // 2])
+        raise OSError(28, "No space left on device")
+
+    with start(tmp_path) as run:
+        with monkeypatch.context() as patch, pytest.raises(RefusedError):
+            patch.setattr(journal, "_write_all", short)
+            run.write(intent(), intent(TEMPLATE))
+        assert (runs_dir(tmp_path) / run.run_id / FILE).read_bytes().count(b"\n") == 1
+        run.write(ended())
+    read = load_run(run.run_id, state=tmp_path)
+    assert (read.finished, read.intents) == (True, {})
+
+
 def test_a_journal_is_its_owner_s_alone(tmp_path: Path) -> None:
     with start(tmp_path) as run:
         folder = runs_dir(tmp_path) / run.run_id
@@ -132,18 +170,8 @@ def test_a_damaged_journal_is_named(tmp_path: Path, line: str) -> None:
     file = runs_dir(tmp_path) / run.run_id / FILE
     with file.open("a") as stream:
         stream.write(f"{line}\n")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=str(file)):
         load_run(run.run_id, state=tmp_path)
-
-
-def test_a_run_is_unfinished_until_it_ends_or_is_closed(tmp_path: Path) -> None:
-    with start(tmp_path) as run:
-        run.write(intent())
-    assert [r.id for r in unfinished("uuid-1", FLEET, state=tmp_path)] == [run.run_id]
-    assert unfinished("uuid-2", FLEET, state=tmp_path) == ()
-    assert unfinished("uuid-1", "/etc/other.yml", state=tmp_path) == ()
-    append(run.run_id, Closed("20990101-0000-0000"), state=tmp_path)
-    assert unfinished("uuid-1", FLEET, state=tmp_path) == ()
 
 
 def test_a_template_is_left_open_until_it_is_marked(tmp_path: Path) -> None:
@@ -203,3 +231,42 @@ def test_a_summary_is_json_with_stable_keys(tmp_path: Path) -> None:
     assert data["id"] == run.run_id
     assert (data["machines"], data["finished"], data["interrupted"]) == (1, True, True)
     assert (data["rollout"], data["wave"], data["undoable"]) == ("r1", "canary", True)
+
+
+def test_a_machine_that_was_only_shut_down_belongs_to_the_run(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        run.write(PoweringOff(("vm-1",), (BEFORE,)), PoweringOff(("vm-2",), (TEMPLATE,)))
+        run.write(intent(TEMPLATE), ended())
+    (summary,) = list_runs(state=tmp_path)
+    assert (summary.machines, summary.undoable) == (2, True)
+    chain = load_chain(run.run_id, state=tmp_path)
+    assert chain.moids == ("vm-2", "vm-1")
+    assert chain.before("vm-1") == BEFORE
+    assert chain.intents("vm-1") == (Intent(BEFORE, ()),)
+    assert chain.shut_down("vm-1")
+
+
+def test_journals_of_earlier_versions_name_no_machine_that_was_shut_down(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        run.write(PoweringOff(("vm-1", "vm-2")), ended())
+    assert list_runs(state=tmp_path)[0].machines == 0
+    assert load_chain(run.run_id, state=tmp_path).moids == ()
+
+
+def test_a_clock_that_was_set_back_does_not_turn_the_order_round(tmp_path: Path) -> None:
+    with start(tmp_path) as crashed:
+        crashed.write(intent())
+    with start(tmp_path, resumes=(crashed.run_id,)) as resuming:
+        resuming.write(Intent(intent().after, ()))
+    earlier = rename(tmp_path, resuming.run_id, "20200101-0000-0000")
+    chain = load_chain(crashed.run_id, state=tmp_path)
+    assert [run.id for run in chain.runs] == [crashed.run_id, earlier]
+    assert chain.before("vm-1") == BEFORE
+
+
+def rename(state: Path, run_id: str, name: str) -> str:
+    """The same run under an id of another time."""
+    folder = (runs_dir(state) / run_id).rename(runs_dir(state) / name)
+    file = folder / FILE
+    file.write_text(file.read_text().replace(f'"id":"{run_id}"', f'"id":"{name}"'))
+    return name
