@@ -12,7 +12,7 @@ import getpass
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,20 @@ class PrivateApt:
         (self.root / "vmboot.sources").write_text(stanzas, "utf-8")
         done = self._run("apt-get", "update")
         return "\n".join(_complaints(done.stderr))
+
+    def origins(self) -> Mapping[tuple[str, str], str]:
+        """What the signed Release files of the sources call their origin, by address and suite.
+
+        Only of those that :meth:`update` could fetch and verify.
+        """
+        form = "$(REPO_URI)\t$(RELEASE)\t$(TRUSTED)\t$(ORIGIN)"
+        done = self._run("apt-get", "indextargets", "--format", form)
+        rows = (line.split("\t") for line in done.stdout.splitlines())
+        return {
+            (address.rstrip("/"), suite): origin
+            for address, suite, trusted, origin in (row for row in rows if len(row) == 4)
+            if trusted == "yes"
+        }
 
     def download(self, packages: Iterable[str]) -> tuple[Path, ...]:
         """Download the newest version of each package.

@@ -8,12 +8,14 @@ suite, in a private apt (:mod:`vmboot.media.apt`), and the files go into the cac
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from vmboot.clock import Deadline
 from vmboot.dirs import cache_dir, private_dir
-from vmboot.errors import ConnectError, MissingToolError, NotFoundError
+from vmboot.errors import ConnectError, MissingToolError, NotFoundError, VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.media.apt import PrivateApt, private_apt
 from vmboot.media.aptsources import ETC_APT, AptSource, read_sources
@@ -59,10 +61,10 @@ def fetch_loaders(
             f"loaders can be fetched on Debian and Ubuntu only, not on {name}",
             hint=here.install_hint,
         )
-    own = own_sources(read_sources(etc_apt), here)
+    named = own_sources(read_sources(etc_apt), here)
     with tempfile.TemporaryDirectory(prefix="apt-", dir=private_dir(cache_dir())) as root:
         apt = private_apt(Path(root), Deadline.after(seconds))
-        complaints = _update(apt, own, here, sink)
+        complaints = _update(apt, named, here, sink)
         packages = _download(apt, _wanted(), complaints, sink)
         loaders = tuple(loader for package in packages for loader in _keep(apt, package))
     sink(Event("loaders.ready", f"{len(loaders)} loaders are in {fetched_dir()}"))
@@ -70,7 +72,9 @@ def fetch_loaders(
 
 
 def own_sources(sources: Iterable[AptSource], distro: Distro) -> tuple[AptSource, ...]:
-    """The configured entries that are the distribution's own release.
+    """The configured entries that are named like the distribution's own release.
+
+    Others use these names, too: which are its own, :func:`signed_as_own` tells.
 
     :raises NotFoundError: there are none
     """
@@ -88,6 +92,22 @@ def own_sources(sources: Iterable[AptSource], distro: Distro) -> tuple[AptSource
     return tuple(own)
 
 
+def signed_as_own(
+    sources: Iterable[AptSource], distro: Distro, origins: Mapping[tuple[str, str], str]
+) -> tuple[AptSource, ...]:
+    """Those of ``sources`` whose signed Release file names the distribution, or one it is like.
+
+    :param origins: see :meth:`vmboot.media.apt.PrivateApt.origins`
+    """
+    names = {distro.id, *distro.like}
+    return tuple(
+        replace(source, uris=(uri,), suites=(suite,))
+        for source in sources
+        for uri, suite in product(source.uris, source.suites)
+        if origins.get((uri.rstrip("/"), suite), "").lower() in names
+    )
+
+
 def with_newer(
     own: Sequence[AptSource], distro: Distro, *, signed_by: str | None = None
 ) -> tuple[AptSource, ...]:
@@ -102,9 +122,13 @@ def _family(distro: Distro) -> str:
     return "ubuntu" if "ubuntu" in {distro.id, *distro.like} else "debian"
 
 
-def _update(apt: PrivateApt, own: Sequence[AptSource], distro: Distro, sink: Sink) -> str:
-    mirrors = ", ".join(sorted({uri for source in own for uri in source.uris}))
+def _update(apt: PrivateApt, named: Sequence[AptSource], distro: Distro, sink: Sink) -> str:
+    mirrors = ", ".join(sorted({uri for source in named for uri in source.uris}))
     sink(Event("loaders.update", f"reading the package lists of {mirrors}"))
+    complaints = apt.update(named)
+    own = signed_as_own(named, distro, apt.origins())
+    if not own:
+        raise _nothing_own(mirrors, complaints, distro)
     complaints = apt.update(with_newer(own, distro))
     if "NO_PUBKEY" not in complaints and "not signed" not in complaints:
         return complaints
@@ -114,6 +138,18 @@ def _update(apt: PrivateApt, own: Sequence[AptSource], distro: Distro, sink: Sin
     except ConnectError as error:
         return f"{complaints}\n{error.message}"
     return apt.update(with_newer(own, distro, signed_by=str(keyring)))
+
+
+def _nothing_own(mirrors: str, complaints: str, distro: Distro) -> VmbootError:
+    if complaints:
+        return ConnectError(
+            f"no package list of {mirrors} could be read: {'; '.join(complaints.splitlines())}",
+            hint="check the package sources in /etc/apt and the network",
+        )
+    return NotFoundError(
+        f"{mirrors}: named {distro.codename}, but not signed as {distro.id}'s own",
+        hint="configure a package source of the distribution, or use: vmboot loaders import FILE",
+    )
 
 
 def _newer_keyring(apt: PrivateApt, distro: Distro) -> Path:

@@ -21,7 +21,13 @@ from vmboot.errors import ConnectError, DeadlineError, MissingToolError, NotFoun
 from vmboot.events import Event
 from vmboot.media.aptsources import AptSource
 from vmboot.media.distro import Distro
-from vmboot.media.fetch import fetch_loaders, import_loaders, own_sources, with_newer
+from vmboot.media.fetch import (
+    fetch_loaders,
+    import_loaders,
+    own_sources,
+    signed_as_own,
+    with_newer,
+)
 from vmboot.media.find import fetched_dir, find_loaders
 from vmboot.media.loaders import select_loaders
 from vmboot.model import Firmware
@@ -50,7 +56,7 @@ class Mirror:
         ring.write_bytes(self.gpg("--export", f"{name}@example.net"))
         return ring
 
-    def suite(self, name: str, signer: str, *packages: Path) -> None:
+    def suite(self, name: str, signer: str, *packages: Path, origin: str = "Debian") -> None:
         index = b"".join(self._stanza(package) for package in packages)
         folder = self.root / "dists" / name / "main/binary-all"
         lines = []
@@ -63,7 +69,7 @@ class Mirror:
                 lines.append(f" {digest} {len(data)} main/binary-{arch}/{file}")
         release = self.root / "dists" / name / "Release"
         release.write_text(
-            f"Suite: {name}\nCodename: {name}\nComponents: main\n"
+            f"Origin: {origin}\nSuite: {name}\nCodename: {name}\nComponents: main\n"
             f"Architectures: all {self.architecture}\nDate: Thu, 01 Jan 2026 00:00:00 UTC\n"
             "SHA256:\n" + "\n".join(lines) + "\n"
         )
@@ -261,6 +267,55 @@ def test_only_the_distributions_own_suites_are_asked() -> None:
         (("http://m.example.net",), ("bookworm",))
     ]
     assert [each.suites for each in with_newer(own, DEBIAN)] == [("bookworm",), ("stable",)]
+
+
+def others(mirror: Mirror, origin: str, suite: str = "bookworm") -> Mirror:
+    """Somebody else's repository, which names its suites as the distribution does."""
+    other = Mirror(mirror.root.with_name("others"), mirror.etc, mirror.home)
+    other.root.mkdir()
+    other.suite(suite, "now", other.ipxe("9.9"), origin=origin)
+    return other
+
+
+def test_a_repository_that_only_has_the_distributions_names_is_never_its_own(
+    mirror: Mirror,
+) -> None:
+    keyring = mirror.key("now")
+    foreign = others(mirror, "grafana stable", "stable")
+    mirror.configure(keyring)
+    list_file = mirror.etc / "sources.list"
+    own = list_file.read_text()
+    list_file.write_text(f"deb [signed-by={keyring}] file:{foreign.root} stable main\n{own}")
+    mirror.suite("bookworm", "now", mirror.ipxe(OLD, autoexec=False), *isolinux_packages(mirror))
+    mirror.suite("stable", "now", mirror.ipxe(NEW))
+    fetched = fetch_loaders(etc_apt=mirror.etc, distro=DEBIAN)
+    assert {loader.version for loader in fetched if loader.kind == "ipxe-efi"} == {NEW}
+
+
+def test_without_a_source_signed_as_the_distributions_own_nothing_is_fetched(
+    mirror: Mirror,
+) -> None:
+    keyring = mirror.key("now")
+    others(mirror, "HashiCorp").configure(keyring)
+    with pytest.raises(NotFoundError, match="not signed as debian's own"):
+        fetch_loaders(etc_apt=mirror.etc, distro=DEBIAN)
+    assert not list(fetched_dir().glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("distro", "origin", "is_own"),
+    [
+        (DEBIAN, "Debian", True),
+        (DEBIAN, "HashiCorp", False),
+        (DEBIAN, "", False),
+        (Distro("linuxmint", frozenset({"ubuntu", "debian"}), "noble"), "Ubuntu", True),
+        (Distro("raspbian", frozenset({"debian"}), "bookworm"), "Raspbian", True),
+    ],
+)
+def test_the_origin_in_the_signed_release_file_tells(distro, origin, is_own) -> None:
+    source = AptSource(("http://a.example.net/", "http://b.example.net"), ("bookworm",), ("main",))
+    found = signed_as_own([source], distro, {("http://a.example.net", "bookworm"): origin})
+    assert [each.uris for each in found] == ([("http://a.example.net/",)] if is_own else [])
 
 
 def test_import_is_offered_beside_fetch() -> None:
