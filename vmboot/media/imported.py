@@ -7,6 +7,7 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 from vmboot.errors import InputError, MediaError, NotFoundError
@@ -64,18 +65,19 @@ def _compare(path: Path, digest: str, wanted: str) -> None:
 
 def _members(path: Path, data: bytes) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file in an archive, or of the file itself."""
-    if zipfile.is_zipfile(path):
-        yield from _zip_members(path)
-    elif identify(data) is None and tarfile.is_tarfile(path):
-        yield from _tar_members(path)
+    # From the bytes that were hashed, never from the path again: the file may be another by now.
+    if zipfile.is_zipfile(BytesIO(data)):
+        yield from _zip_members(path, data)
+    elif identify(data) is None and tarfile.is_tarfile(BytesIO(data)):
+        yield from _tar_members(path, data)
     elif len(data) <= MAX_LOADER:
         yield path.name, data
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
+def _tar_members(path: Path, data: bytes) -> Iterator[tuple[str, bytes]]:
     total = 0
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(fileobj=BytesIO(data)) as archive:
             for number, member in enumerate(archive):
                 if number >= MAX_MEMBERS:
                     raise MediaError(f"{path} holds more than {MAX_MEMBERS} files")
@@ -88,10 +90,10 @@ def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
         raise MediaError(f"{path} is a damaged archive: {error}") from error
 
 
-def _zip_members(path: Path) -> Iterator[tuple[str, bytes]]:
+def _zip_members(path: Path, data: bytes) -> Iterator[tuple[str, bytes]]:
     total = 0
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
             for member in archive.infolist()[:MAX_MEMBERS]:
                 if member.is_dir() or member.file_size > MAX_LOADER:
                     continue

@@ -12,6 +12,7 @@ import pytest
 
 from tests.unit.media.synthetic import PROGRAMS, ipxe_efi
 from vmboot.errors import InputError, MediaError, NotFoundError
+from vmboot.media import imported
 from vmboot.media.find import find_loaders, imported_dir
 from vmboot.media.imported import import_loaders
 
@@ -99,3 +100,29 @@ def test_a_cut_tarball_is_refused(bare_machine: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(MediaError):
         import_loaders(path)
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "zip"])
+def test_what_is_unpacked_is_what_was_hashed_also_when_the_file_is_swapped(
+    bare_machine: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    good, evil = (archive(bare_machine / f"{name}.{kind}", name) for name in ("good", "evil"))
+    digest = hashlib.sha256(good.read_bytes()).hexdigest()
+    compare = imported._compare
+
+    def compare_then_swap(path: Path, found: str, wanted: str) -> None:
+        compare(path, found, wanted)
+        evil.replace(good)
+
+    monkeypatch.setattr(imported, "_compare", compare_then_swap)
+    (loader,) = import_loaders(good, sha256=digest)
+    assert loader.name == "good.efi"
+
+
+def archive(path: Path, name: str) -> Path:
+    """An archive of either kind with one loader."""
+    if path.suffix == ".gz":
+        return tarball(path, {f"{name}.efi": EFI})
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr(f"{name}.efi", EFI)
+    return path
