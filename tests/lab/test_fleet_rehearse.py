@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.fleetlab import ALL, Site, site_on
-from vmboot.errors import AmbiguousError, NotFoundError
+from vmboot.errors import AmbiguousError, NotFoundError, RefusedError
 from vmboot.fleet.media import boot_iso
 from vmboot.fleet.rehearse import machine_for
 from vmboot.lab import Vcenter
@@ -49,6 +49,16 @@ def test_a_machine_without_our_iso_has_the_fleet_s_config(site: Site) -> None:
     fleet = site.fleet(ALL)
     subject = machine_for(fleet, site.session, "pvs-001")
     assert (subject.iso, subject.config) == (None, fleet.boot_config())
+
+
+def test_a_machine_with_something_else_in_its_drive(site: Site) -> None:
+    fleet = site.fleet(ALL)
+    with pytest.raises(RefusedError) as caught:
+        machine_for(fleet, site.session, "pvs-003")
+    assert "pvs-003 holds [shared-01] iso/other-tools.iso, which is no boot ISO" in str(
+        caught.value
+    )
+    assert "vmboot apply" in str(caught.value.hint)
 
 
 def test_a_machine_that_is_not_one(site: Site) -> None:

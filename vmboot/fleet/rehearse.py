@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmboot.errors import AmbiguousError, RefusedError
+from vmboot.errors import AmbiguousError, MediaError, RefusedError
 from vmboot.fleet.resolve import one_or_pattern
 from vmboot.media.inspect import inspect
 from vmboot.model import BootConfig
@@ -45,7 +45,7 @@ def machine_for(fleet: Fleet, session: Session, name: str) -> Subject:
     :param name: name or inventory path
     :raises NotFoundError: there is none
     :raises AmbiguousError: there are several
-    :raises RefusedError: its ISO lies on a datastore that is gone
+    :raises RefusedError: its ISO lies on a datastore that is gone, or is no boot ISO at all
     """
     index = read_index(session, datacenter=fleet.vcenter.datacenter)
     entries = one_or_pattern(index, name)
@@ -65,8 +65,21 @@ def machine_for(fleet: Fleet, session: Session, name: str) -> Subject:
         slot=slot,
         iso=iso,
         connected=bool(drive and drive.connection and drive.connection.start_connected),
-        config=(inspect(iso).config if iso else None) or fleet.boot_config(),
+        config=_config(machine, backing, iso) or fleet.boot_config(),
     )
+
+
+def _config(machine: Machine, backing: CdBacking | None, iso: bytes | None) -> BootConfig | None:
+    """What is on the ISO; ``None`` if there is none, or if it is bootable but not vmboot's."""
+    if iso is None or backing is None:
+        return None
+    try:
+        return inspect(iso).config
+    except MediaError as error:
+        raise RefusedError(
+            f"{machine.path} holds {backing.path}, which is no boot ISO: {error.message}",
+            hint="attach the fleet's boot ISO with 'vmboot apply' first",
+        ) from error
 
 
 def _iso(session: Session, backing: CdBacking) -> bytes:

@@ -266,10 +266,8 @@ def _no_loader(case: Case, seen: Evidence, seconds: float) -> str:
             " key it trusts; use media with a signed loader, or turn Secure Boot off for this VM"
         )
     never = "the loader never ran: "
-    if machine.iso is None:
-        return never + "the CD drive is empty; attach the boot ISO"
-    if not machine.start_connected:
-        return never + "the CD holds an ISO but is not connected at power on"
+    if machine.medium is None:
+        return never + _no_medium(machine)
     if seen.cd_failed or seen.fact("boot.cdrom"):
         return (
             f"{never}the firmware tried the CD and found nothing on it that a"
@@ -282,3 +280,14 @@ def _no_loader(case: Case, seen: Evidence, seconds: float) -> str:
             f" {first} after {seconds:.0f} s; put the CD first"
         )
     return f"{never}the firmware did not come to the CD within {seconds:.0f} s"
+
+
+def _no_medium(machine: RehearsalMachine) -> str:
+    if machine.full_boot_order[0] == "ethernet":
+        return (
+            "the network card is first in the boot order, as method pxe wants it, and this"
+            " version of vmboot plays no PXE server; only machines with a boot ISO can be rehearsed"
+        )
+    if machine.iso is None:
+        return "the CD drive is empty; attach the boot ISO"
+    return "the CD holds an ISO but is not connected at power on"

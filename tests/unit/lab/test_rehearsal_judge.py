@@ -82,6 +82,8 @@ def test_stages_are_in_order_and_dead_servers_carry_their_cost():
     ("changes", "words"),
     [
         ({"iso": None}, "the CD drive is empty"),
+        ({"iso": None, "boot_order": ("ethernet",)}, "as method pxe wants it, and this version"),
+        ({"start_connected": False, "boot_order": ("ethernet",)}, "plays no PXE server"),
         ({"start_connected": False}, "not connected at power on"),
         ({"boot_order": ("ethernet", "cdrom")}, "the CD is not first in the boot order"),
         ({}, "the firmware did not come to the CD"),
