@@ -1,5 +1,6 @@
 """What goes wrong in the middle of an apply, and what is left when it is over."""
 
+import hashlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.lab.fleetlab import ALL, Site, changed, outcome, planned, site_on
+from vmboot.clock import Deadline, poll
 from vmboot.errors import LockedError, RefusedError
 from vmboot.events import Event
 from vmboot.fleet.apply import apply_plan
@@ -20,6 +22,11 @@ from vmboot.fleet.plan import Verdict
 from vmboot.fleet.result import Done
 from vmboot.fleet.runs import list_runs, load_run
 from vmboot.lab import Vcenter
+from vmboot.vsphere.inventory import read_machines
+from vmboot.vsphere.machine import Power
+from vmboot.vsphere.placement import choice_of
+from vmboot.vsphere.storage import read_storage
+from vmboot.vsphere.transfer import upload
 
 pytestmark = pytest.mark.lab
 TEMPLATES = ["tpl-win11-pvs", "tpl-win10-bios"]
@@ -316,11 +323,55 @@ def test_what_an_interrupted_repair_did_not_reach_is_repaired_later(site: Site) 
     assert templates(site.dump()) == templates(before)
 
 
-def test_a_guest_that_holds_its_cd_is_answered(site: Site) -> None:
-    fleet = site.fleet("targets: [{vms: locked-01, method: iso}]\n")
+LOCKED = "targets: [{vms: locked-01, method: iso}]\n"
+
+
+def test_media_that_a_guest_holds_stay_until_it_is_off(site: Site) -> None:
+    before = site.dump()
+    fleet = site.fleet(LOCKED)
+    assert planned(site.plan(fleet), "locked-01").verdict is Verdict.PENDING
+    assert site.apply(fleet, power="leave").counts["pending"] == 1
+    assert changed(before, site.dump()) == []
+
+
+def test_a_guest_that_holds_our_older_iso_is_answered(site: Site) -> None:
+    store = choice_of(read_storage(site.session).datastore("shared-01")[0])
+    old, digest = "vmboot/vmboot-old-0123456789ab.iso", hashlib.sha256(b"old").hexdigest()
+    upload(site.session, datastore=store, path=old, data=b"old", sha256=digest)
+    site.lab.edit("locked-01", cd_iso=store.path(old))
+    fleet = site.fleet(LOCKED)
     plan = site.plan(fleet)
-    result = site.apply(fleet, plan, power="leave")
-    assert result.done == 1
+    assert planned(plan, "locked-01").now
+    assert site.apply(fleet, plan, power="leave").done == 1
+
+
+def test_a_suspended_machine_keeps_its_memory(site: Site) -> None:
+    waiting = [m for m in site.plan(site.fleet()).machines if m.verdict is Verdict.PENDING]
+    machine = waiting[0].machine
+    fleet = site.fleet(f"targets: [{{vms: {machine.name}, method: iso}}]\n")
+    plan = site.plan(fleet, power="off")
+    suspend(site, machine.moid)
+    before = site.dump()
+
+    late = site.apply(fleet, plan, guest_deadline_s=1)
+    again = site.apply(fleet)
+
+    assert outcome(late, machine.name).verdict is Done.FAILED
+    assert "was suspended meanwhile" in outcome(late, machine.name).error
+    assert outcome(again, machine.name).verdict is Done.SKIPPED
+    assert "it is suspended" in outcome(again, machine.name).error
+    assert changed(before, site.dump()) == []
+
+
+def suspend(site: Site, moid: str) -> None:
+    machine = site.session.ref("VirtualMachine", moid)
+    site.session.call(machine.SuspendVM_Task, write=True)
+    poll(
+        lambda: read_machines(site.session, [moid])[0].power is Power.SUSPENDED or None,
+        deadline=Deadline.after(20),
+        every=0.05,
+        what="a machine to be suspended",
+    )
 
 
 def test_a_guest_that_does_not_shut_down_keeps_running(site: Site) -> None:

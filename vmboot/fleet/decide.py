@@ -44,6 +44,13 @@ class Wanted:
     problem: Problem | None = None
 
 
+# To power it off would throw away the memory that it was suspended to keep.
+_SUSPENDED = Problem(
+    "it is suspended, and a change needs it powered off",
+    hint="resume it or discard its state, then plan again",
+)
+
+
 @dataclass(frozen=True)
 class _Changes:
     changes: tuple[Change, ...]
@@ -59,6 +66,8 @@ def plan_machine(machine: Machine, wanted: Wanted, *, power: PowerPolicy = "leav
     found = _changes(machine, wanted)
     if not isinstance(found, _Changes):
         return _refused(machine, wanted, found)
+    if machine.power is Power.SUSPENDED and found.changes:
+        return _refused(machine, wanted, (_SUSPENDED,))
     now, later = _when(machine, found)
     return MachinePlan(
         machine=machine,

@@ -19,6 +19,7 @@ from vmboot.errors import VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.lock import sweep_lock
 from vmboot.fleet.needed import Needed, look
+from vmboot.vsphere.cdrom import OUR_ISO
 from vmboot.vsphere.placement import choice_of
 from vmboot.vsphere.storage import Datastore, read_storage
 from vmboot.vsphere.transfer import FileInfo, delete, list_folder
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 KEEP_DAYS = 30
 #: How many files are deleted on one look at who holds them.
 BATCH = 10
-_OURS = re.compile(r"vmboot-[a-z0-9][a-z0-9-]*-[0-9a-f]{12}\.iso(?P<part>\.[0-9a-f]{8}\.part)?")
+_OURS = re.compile(rf"{OUR_ISO.pattern}(?P<part>\.[0-9a-f]{{8}}\.part)?")
 _NOBODY = "no machine holds it, no undo needs it"
 
 

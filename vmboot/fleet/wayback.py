@@ -164,7 +164,8 @@ def _restored(before: Machine, now: Machine, changes: tuple[Change, ...]) -> Mac
     if not changes and not undo.make_template:
         return replace(undo, verdict=Verdict.OK)
     if now.power is not Power.OFF and (undo.make_template or not _live(now, changes)):
-        problem = Problem("it must be powered off for that", "power it off, then undo again")
+        how = "power it off" if now.power is Power.ON else "resume it or discard its state"
+        problem = Problem("it must be powered off for that", f"{how}, then undo again")
         pending = replace(undo, verdict=Verdict.PENDING, problems=(problem,))
         return replace(pending, now=(), later=changes)
     return undo

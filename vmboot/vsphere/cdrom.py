@@ -9,11 +9,14 @@ The rules, in order:
 3. A disk at 0:0 moves to the first free unit of the same bus. Its backing is not touched.
 
 At power on ``startConnected`` counts, so ``connected`` is false in everything we change: a running
-guest sees nothing new, vMotion is not held up, and the ISO is there at the next power on.
+guest sees nothing new, vMotion is not held up, and the ISO is there at the next power on. Media
+that are connected to a running guest may be in use, an installer's for one: they are replaced when
+it is off. Only a boot ISO of our own goes at once, as a guest that booted from it is done with it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -32,6 +35,8 @@ from vmboot.vsphere.machine import (
 from vmboot.vsphere.sameness import EMPTY_DRIVE, same_backing, words
 from vmboot.vsphere.slots import Slot, drives, find_controller, free_slots, occupants, slot_of
 
+OUR_ISO = re.compile(r"vmboot-[a-z0-9][a-z0-9-]*-[0-9a-f]{12}\.iso")
+"""The name of every boot ISO that vmboot makes: its own name and 12 digits of its hash."""
 AHCI_MODEL = "VirtualAHCIController"
 AHCI_HW_VERSION = 10
 """The oldest virtual hardware with SATA (VMware KB 1003746)."""
@@ -72,10 +77,19 @@ def plan_cdrom(machine: Machine, *, iso: CdBacking) -> SlotPlan:
             return SlotPlan(problems=problems)
         changes = tuple(_make_room(machine.hardware, slot, held, iso))
     needs_off = machine.power is Power.SUSPENDED or any(
-        not isinstance(change, SetCdrom) for change in changes
+        not isinstance(change, SetCdrom) or _pulls_out(change) for change in changes
     )
     warnings = tuple(_rivals(machine, slot))
     return SlotPlan(changes, powered_off_only=bool(changes) and needs_off, problems=warnings)
+
+
+def _pulls_out(change: SetCdrom) -> bool:
+    """True if a running guest loses media that are not ours."""
+    before = change.before
+    holds = before.path != "" or before.device != ""
+    is_ours = OUR_ISO.fullmatch(before.path.rpartition("/")[2]) is not None
+    stays = is_ours or same_backing(before, change.backing)
+    return change.before_connection.connected and holds and not stays
 
 
 def boot_slot(machine: Machine) -> Slot:
@@ -109,7 +123,7 @@ def _use(drive: Device, iso: CdBacking) -> Iterator[SetCdrom]:
         backing=iso,
         connection=Connection(
             start_connected=True,
-            connected=False,
+            connected=connection.connected and same_backing(drive.backing, iso),
             allow_guest_control=connection.allow_guest_control,
         ),
     )

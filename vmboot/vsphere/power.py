@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from vmboot.clock import Deadline, pause
-from vmboot.errors import DeadlineError, RemoteError, VmbootError
+from vmboot.errors import DeadlineError, RefusedError, RemoteError, VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.vsphere import faults
 from vmboot.vsphere.collector import retrieve
@@ -56,8 +56,11 @@ def shut_down(
         **dict.fromkeys(still, _stayed(guest_deadline_s)),
         **deaf,
     }
+    asleep = _in_state(session, tuple(errors), "suspended")
+    errors |= dict.fromkeys(asleep, _suspended())
     if hard:
-        errors |= _cut_off(session, tuple(errors), stop, sink)
+        awake = tuple(moid for moid in errors if moid not in asleep)
+        errors |= _cut_off(session, awake, stop, sink)
     seconds = time.monotonic() - began
     left = frozenset(moid for moid, error in errors.items() if error) if stop.is_set() else ()
     return tuple(
@@ -92,14 +95,21 @@ def _job(moid: str, method: str) -> Job:
 
 
 def _not_off(session: Session, moids: Sequence[str]) -> tuple[str, ...]:
-    """Those that run or are suspended, in order; one call per 500."""
-    states: dict[str, str] = {}
+    """Those that run or are suspended, in order."""
+    off = _in_state(session, moids, "poweredOff")
+    return tuple(moid for moid in moids if moid not in off)
+
+
+def _in_state(session: Session, moids: Sequence[str], state: str) -> frozenset[str]:
+    """Those in a power state as the API names it; one call per 500."""
+    found_in: set[str] = set()
     pending = iter(moids)
     while batch := tuple(islice(pending, _BATCH)):
         refs = [Ref("VirtualMachine", moid) for moid in batch]
         for found in retrieve(session, refs, {"VirtualMachine": ("runtime.powerState",)}):
-            states[found.ref.moid] = found.text("runtime.powerState")
-    return tuple(moid for moid in moids if states.get(moid) != "poweredOff")
+            if found.text("runtime.powerState") == state:
+                found_in.add(found.ref.moid)
+    return frozenset(found_in)
 
 
 def _ask_guests(
@@ -164,6 +174,13 @@ def _no_guest(error: VmbootError) -> VmbootError:
         "the guest cannot be asked to shut down: VMware Tools do not run",
         fault=error.fault,
         hint="shut it down by hand, or allow a hard power off",
+    )
+
+
+def _suspended() -> RefusedError:
+    return RefusedError(
+        "it was suspended meanwhile, and to power it off would lose its memory",
+        hint="resume it or discard its state, then plan again",
     )
 
 

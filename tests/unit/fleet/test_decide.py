@@ -26,7 +26,7 @@ from vmboot.fleet.steps import Step
 from vmboot.fleet.wayback import way_back
 from vmboot.model import BootMethod, Firmware
 from vmboot.vsphere.devices import machine_after, same_boot
-from vmboot.vsphere.machine import BootEntry, Machine, Power
+from vmboot.vsphere.machine import BootEntry, Connection, Machine, Power
 
 BOTH = frozenset(Firmware)
 ISO = Wanted(BootMethod.ISO, IsoWish(OURS, BOTH))
@@ -62,9 +62,28 @@ def test_a_running_machine_without_a_drive_must_be_off(power: str, verdict: Verd
     assert len(plan.later) == 2
 
 
-def test_a_suspended_machine_waits_too() -> None:
-    plan = plan_machine(machine(cd(IDE0), disk(SCSI), nic(), power=Power.SUSPENDED), ISO)
-    assert (plan.verdict, plan.now) == (Verdict.PENDING, ())
+@pytest.mark.parametrize("power", ["leave", "off"])
+@pytest.mark.parametrize("wanted", [ISO, PXE])
+def test_a_suspended_machine_is_refused_for_its_memory(wanted: Wanted, power: str) -> None:
+    found = machine(cd(IDE0), disk(SCSI), nic(), power=Power.SUSPENDED)
+    plan = plan_machine(found, wanted, power=power)  # type: ignore[arg-type]
+    assert (plan.verdict, plan.now, plan.later) == (Verdict.REFUSED, (), ())
+    assert "it is suspended" in plan.problems[0].message
+    assert "resume it or discard its state" in (plan.problems[0].hint or "")
+
+
+def test_a_suspended_machine_that_is_as_wished_is_ok() -> None:
+    found = machine(READY, disk(SCSI), nic(), boot_order=(CD,), power=Power.SUSPENDED)
+    assert plan_machine(found, ISO).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("power", "verdict"), [("leave", Verdict.PENDING), ("off", Verdict.CHANGE)]
+)
+def test_media_that_a_guest_may_be_using_wait_until_it_is_off(power: str, verdict: Verdict) -> None:
+    drive = cd(IDE0, backing=OTHER, connection=Connection(connected=True))
+    plan = plan_machine(running(drive, disk(SCSI), nic()), ISO, power=power)  # type: ignore[arg-type]
+    assert (plan.verdict, plan.now, len(plan.later)) == (verdict, (), 2)
 
 
 def test_pxe_needs_only_the_boot_order() -> None:

@@ -26,7 +26,7 @@ from tests.unit.vsphere.strategies import machines
 from vmboot.vsphere.cdrom import boot_slot, plan_cdrom
 from vmboot.vsphere.changes import AddCdrom, AddController, MoveDevice, SetCdrom
 from vmboot.vsphere.effects import machine_after
-from vmboot.vsphere.machine import Bus, Connection, Device, Machine, Power
+from vmboot.vsphere.machine import Bus, CdBacking, Connection, Device, Machine, Power
 from vmboot.vsphere.slots import Slot, occupants
 
 SATA = (IDE0, IDE1, SCSI, AHCI)
@@ -70,14 +70,37 @@ def test_other_media_are_replaced_and_remembered():
     assert (change.before, change.before_connection) == (OTHER, AT_POWER_ON)
 
 
-def test_a_running_guest_sees_nothing_new():
-    connected = Connection(start_connected=True, connected=True, allow_guest_control=False)
-    plan = plan_cdrom(running(cd(IDE0, backing=OTHER, connection=connected)), iso=OURS)
+OLD_ONE = CdBacking("iso", path="[shared-01] vmboot/vmboot-boot-0123456789ab.iso")
+HOST = CdBacking("atapi", device="/dev/cdrom")
+
+
+@pytest.mark.parametrize(
+    ("backing", "connected"), [(OTHER, False), (EMPTY, True), (EMPTY, False), (OLD_ONE, True)]
+)
+def test_a_running_guest_sees_nothing_new(backing: CdBacking, connected: bool):
+    link = Connection(start_connected=True, connected=connected, allow_guest_control=False)
+    plan = plan_cdrom(running(cd(IDE0, backing=backing, connection=link)), iso=OURS)
     (change,) = plan.changes
 
     assert isinstance(change, SetCdrom)
     assert change.connection == Connection(start_connected=True, allow_guest_control=False)
     assert not plan.powered_off_only
+
+
+@pytest.mark.parametrize("backing", [OTHER, HOST])
+def test_media_that_a_running_guest_has_connected_are_not_pulled_out(backing: CdBacking):
+    drive = cd(IDE0, backing=backing, connection=Connection(connected=True))
+
+    assert plan_cdrom(running(drive), iso=OURS).powered_off_only
+
+
+def test_our_iso_stays_connected_where_only_the_power_on_flag_is_missing():
+    drive = cd(IDE0, backing=OURS, connection=Connection(connected=True))
+    plan = plan_cdrom(running(drive), iso=OURS)
+    (change,) = plan.changes
+
+    assert isinstance(change, SetCdrom)
+    assert change.connection.connected
 
 
 @pytest.mark.parametrize("connected", [True, False])
@@ -218,6 +241,10 @@ def test_whatever_the_hardware_the_plan_holds_or_refuses(found: Machine):
 @given(machines())
 def test_only_a_change_of_media_is_made_on_a_running_machine(found: Machine):
     plan = plan_cdrom(found, iso=OURS)
-    only_media = all(isinstance(change, SetCdrom) for change in plan.changes)
+    only_media = all(
+        isinstance(change, SetCdrom)
+        and not (change.before == OTHER and change.before_connection.connected)
+        for change in plan.changes
+    )
 
     assert plan.powered_off_only == (bool(plan.changes) and not only_media)
