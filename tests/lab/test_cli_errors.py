@@ -118,3 +118,18 @@ def test_an_unknown_run_is_not_found(shell):
     ended = shell.run("undo", "20200101-0000-zzzz", "--yes")
     assert ended.code == 5
     assert "vmboot runs" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "changes", "code"),
+    [
+        (["--limit", "zzz*"], {}, 5),
+        (["--check"], {"VMBOOT_PASSWORD": "wr0ng-secret"}, 4),
+        (["--yes"], {"VMBOOT_HOST": "127.0.0.1:9"}, 4),
+    ],
+)
+def test_a_rollout_that_cannot_begin_ends_as_an_apply_would(shell, words, changes, code):
+    shell.fleet(ONE)
+    ended = shell.run("rollout", *words, **changes)
+    assert ended.code == code
+    assert "hint: " in ended.err

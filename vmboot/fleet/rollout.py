@@ -138,6 +138,7 @@ def _result(watch: Watch, status: str, *, check: bool, rollout: str) -> RolloutR
         refused=refused,
         message=message,
         hint=error.data["hint"] if error else "",
+        error=error.data["error"] if error else "",
         check=check,
     )
 

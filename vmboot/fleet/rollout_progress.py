@@ -64,7 +64,7 @@ def translated(raw: Mapping[str, Any]) -> Event | None:
     host, task = str(facts.get("host", "")), str(facts.get("task", ""))
     result = facts.get("res") or {}
     message = str(result.get("msg", ""))
-    told = {"task": task, "hint": result.get("hint") or ""}
+    told = {"task": task, "hint": result.get("hint") or "", "error": result.get("error") or ""}
     match raw.get("event"):
         case "playbook_on_play_start":
             return Event("rollout.play", str(facts.get("play", "")))

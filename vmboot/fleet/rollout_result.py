@@ -57,6 +57,7 @@ class RolloutResult:
     :param untouched: names of the waves that were not started
     :param refused: machines the plan refused, with the keys of :attr:`WaveResult.failures`
     :param message: why it stopped; ``""`` if it did not
+    :param error: the name of the :mod:`vmboot.errors` class that stopped it, ``""`` if none did
     :param check: it only looked
     """
 
@@ -67,6 +68,7 @@ class RolloutResult:
     refused: tuple[Mapping[str, Any], ...] = ()
     message: str = ""
     hint: str = ""
+    error: str = ""
     check: bool = False
 
     @property
@@ -113,4 +115,5 @@ class RolloutResult:
             "refused": [dict(machine) for machine in self.refused],
             "message": self.message,
             "hint": self.hint,
+            "error": self.error,
         }

@@ -48,12 +48,22 @@ def test_a_line_in_the_making_is_left_for_later(file):
         (raw("playbook_on_play_start", play="Roll out"), Event("rollout.play", "Roll out")),
         (raw("playbook_on_task_start", task="Plan"), Event("rollout.task", "Plan")),
         (
-            raw("runner_on_failed", host="vc", task="Apply", res={"msg": "no", "hint": "wait"}),
-            Event("rollout.failed", "no", "vc", {"task": "Apply", "hint": "wait"}),
+            raw(
+                "runner_on_failed",
+                host="vc",
+                task="Apply",
+                res={"msg": "no", "hint": "wait", "error": "AuthError"},
+            ),
+            Event(
+                "rollout.failed",
+                "no",
+                "vc",
+                {"task": "Apply", "hint": "wait", "error": "AuthError"},
+            ),
         ),
         (
             raw("runner_on_unreachable", host="pvs1", task="Apply", res={"msg": "ssh"}),
-            Event("rollout.unreachable", "ssh", "pvs1", {"task": "Apply", "hint": ""}),
+            Event("rollout.unreachable", "ssh", "pvs1", {"task": "Apply", "hint": "", "error": ""}),
         ),
         (
             {"event": "warning", "stdout": "[WARNING]: hm\n"},

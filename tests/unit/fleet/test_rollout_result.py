@@ -41,6 +41,7 @@ def test_json_has_stable_keys():
     assert sorted(RESULT.to_json()) == [
         "changed",
         "check",
+        "error",
         "hint",
         "message",
         "refused",

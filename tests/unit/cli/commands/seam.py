@@ -10,6 +10,7 @@ from typing import Any
 FLEET = SimpleNamespace(
     targets=(SimpleNamespace(vms=("/DC1/vm/PVS/*",)),),
     templates=(SimpleNamespace(vms=("/DC1/vm/Templates/*",)),),
+    rollout=SimpleNamespace(canary="1", wave="50%", power="on-next-boot"),
 )
 SESSION = SimpleNamespace(host="vc.example.net")
 

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.commands.seam import record
-from tests.unit.cli.screens import out, terminal
+from tests.unit.cli import fleets
+from tests.unit.cli.commands.seam import record as record_seam
+from tests.unit.cli.screens import err, out, terminal
 from vmboot.cli.commands.rollout import Options, run
 from vmboot.cli.main import main
 from vmboot.cli.options import Connection
@@ -19,6 +20,13 @@ BROKEN = WaveResult(
 
 def result(state, *waves, **more):
     return RolloutResult("ro-1", state, waves, **more)
+
+
+PLAN = fleets.plan(*(fleets.changing(f"pvs-{n}") for n in range(1, 6)))
+
+
+def record(monkeypatch, **answers):
+    return record_seam(monkeypatch, **{"plan": PLAN, **answers})
 
 
 def options(**more):
@@ -58,6 +66,56 @@ def test_it_asks_first_and_names_the_flag_without_a_terminal(monkeypatch):
     with pytest.raises(InputError):
         run(options(), terminal())
     assert "rollout" not in seam.names
+
+
+def test_it_shows_plan_and_waves_and_asks_about_machines_waves_and_vcenter(monkeypatch):
+    seam = record(monkeypatch, rollout=result(RolloutState.DONE, CANARY))
+    screen = terminal(tty=True, answer="n\n", environ={"NO_COLOR": "1"}, width=120)
+    assert run(options(), screen) == 130
+    assert "rollout" not in seam.names
+    assert "/DC1/vm/PVS/pvs-5\n  CD/DVD drive 1" in out(screen)
+    assert "Waves: canary: 1 machine, wave 1: 2 machines, wave 2: 2 machines." in out(screen)
+    assert "Roll f.yml out to 5 machines of vc.example.net in 3 waves? [y/N]" in err(screen)
+
+
+def test_the_question_names_machines_that_go_down(monkeypatch):
+    plan = fleets.plan(fleets.shut_down("pvs-1"))
+    seam = record(monkeypatch, plan=plan, rollout=result(RolloutState.DONE, CANARY))
+    screen = terminal(tty=True, answer="n\n", environ={"NO_COLOR": "1"})
+    run(options(power="off"), screen)
+    assert "1 running machine WILL BE SHUT DOWN now: pvs-1.\nRoll f.yml" in err(screen)
+    assert seam.called("plan")["power"] == "off"
+
+
+def test_with_an_inventory_of_ones_own_only_ansible_knows_the_vcenters(monkeypatch):
+    seam = record(monkeypatch, rollout=result(RolloutState.DONE, CANARY))
+    screen = terminal(tty=True, answer="y\n", environ={"NO_COLOR": "1"})
+    assert run(options(inventory=Path("inv")), screen) == 0
+    assert "Roll f.yml out on the vCenters of inv; --check shows" in err(screen)
+    assert "plan" not in seam.names
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [("AuthError", 4), ("ConnectError", 4), ("NotFoundError", 5), ("InputError", 2), ("", 1)],
+)
+def test_what_stopped_it_before_the_first_wave_decides_the_exit_code(monkeypatch, error, code):
+    record(monkeypatch, rollout=result(RolloutState.STOPPED, message="no", error=error))
+    assert run(options(yes=True, inventory=Path("inv")), terminal()) == code
+
+
+def test_once_machines_were_changed_a_stop_is_a_failure(monkeypatch):
+    stopped = result(RolloutState.STOPPED, CANARY, message="no", error="ConnectError")
+    record(monkeypatch, rollout=stopped)
+    assert run(options(yes=True), terminal()) == 1
+
+
+def test_a_check_counts_what_would_change(monkeypatch):
+    wave = WaveResult("canary", counts={"change": 2, "pending": 1, "refused": 3})
+    record(monkeypatch, rollout=result(RolloutState.DONE, wave, check=True))
+    screen = terminal(width=120)
+    run(options(check=True), screen)
+    assert "canary   -          2    -         1         3        -" in out(screen)
 
 
 def test_a_check_needs_no_answer_and_offers_no_undo(monkeypatch):
