@@ -21,7 +21,8 @@ from vmboot.fleet.spec import json_schema
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by tools/gen_reference.py; change the program, not this page. -->"
 EXITS = {
-    Exit.OK: "done; `plan`, `status`: every machine is as wished",
+    Exit.OK: "done; `apply`: also when all that is left is pending, i.e. waits for a power off; "
+    "`plan`, `status`: every machine is as wished",
     Exit.FAILED: "failed, or refused because it would break something",
     Exit.USAGE: "bad flag, file or fleet.yml; nothing was touched",
     Exit.PARTLY: "some machines done, some failed or refused",

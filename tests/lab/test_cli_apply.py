@@ -12,6 +12,7 @@ import pexpect
 import pytest
 
 from tests.lab.cliprocess import SECONDS, Shell
+from tests.soap import dump
 from vmboot.lab import Vcenter
 
 pytestmark = pytest.mark.lab
@@ -182,6 +183,39 @@ def interrupted(
         if not times:
             break
     return process
+
+
+def off(lab: Vcenter) -> set[str]:
+    return {path for path, m in dump(lab).items() if m["runtime.powerState"] == "poweredOff"}
+
+
+def test_machines_that_were_shut_down_are_told_in_the_result(small_lab, tmp_path):
+    lab = small_lab(vms=10, templates=0)
+    shell = Shell.at(lab, tmp_path)
+    shell.fleet('targets: [{vms: "/DC1/vm/PVS/**", method: iso}]\n')
+    before = off(lab)
+    applied = shell.run("apply", "--yes", "--json", "--power", "off", "--hard-power-off")
+    went_down = off(lab) - before
+    assert went_down
+    assert set(applied.document["result"]["shut_down"]) == went_down
+    undone = shell.run("undo", "last", "--yes", "--json")
+    assert undone.document["shut_down"] == []
+    assert off(lab) == before
+
+
+def test_an_apply_that_only_waits_ends_with_0_and_lists_what_waits(small_lab, tmp_path):
+    lab = small_lab(vms=10, templates=0)
+    shell = Shell.at(lab, tmp_path)
+    shell.fleet('targets: [{vms: "/DC1/vm/PVS/**", method: iso}]\n')
+    assert shell.run("apply", "--yes").code == 0
+    plan = shell.run("plan", "--json")
+    assert (plan.code, plan.document["counts"]["change"]) == (6, 0)
+    waiting = plan.document["counts"]["pending"]
+    assert waiting
+    again = shell.run("apply", "--yes", "--json")
+    assert again.code == 0
+    assert again.document["result"]["counts"]["pending"] == waiting
+    assert shell.run("status").code == 6
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])

@@ -125,6 +125,7 @@ class _Apply:
     stop: threading.Event
     sink: Sink
     _began: float = field(default_factory=time.monotonic)
+    _shut_down: tuple[str, ...] = ()
 
     def run(self) -> RunResult:
         settled = [outcome for m in self.plan.machines if (outcome := self._settled(m))]
@@ -271,7 +272,7 @@ class _Apply:
         machines = [plan.machine for plan in plans if plan.machine.moid in down]
         if not machines or self.stop.is_set():
             return {}
-        return power_off(
+        errors, self._shut_down = power_off(
             self.session,
             journal,
             machines,
@@ -280,6 +281,7 @@ class _Apply:
             stop=self.stop,
             sink=self.sink,
         )
+        return errors
 
     def _result(
         self,
@@ -296,6 +298,7 @@ class _Apply:
             stopped=executed is not None and executed.stopped,
             resumed=tuple(run.id for run in left),
             seconds=time.monotonic() - self._began,
+            shut_down=self._shut_down,
         )
 
 

@@ -28,8 +28,9 @@ def power_off(
     deadline_s: float,
     stop: threading.Event,
     sink: Sink,
-) -> Mapping[str, VmbootError]:
-    """Shut ``machines`` down. Why not, by managed object id, for those that stayed on.
+) -> tuple[Mapping[str, VmbootError], tuple[str, ...]]:
+    """Shut ``machines`` down. Why not, by managed object id, for those that stayed on; and the
+    paths of those that are off.
 
     Those that only ``stop`` left running are not named: nothing is begun with them anyway.
     """
@@ -39,7 +40,8 @@ def power_off(
     outcomes = shut_down(
         session, names, guest_deadline_s=deadline_s, hard=hard, names=names, stop=stop, sink=sink
     )
-    return {o.subject: o.error for o in outcomes if o.error is not None and o.started}
+    errors = {o.subject: o.error for o in outcomes if o.error is not None and o.started}
+    return errors, tuple(names[o.subject] for o in outcomes if o.ok)
 
 
 def refreshed(

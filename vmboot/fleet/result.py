@@ -50,6 +50,7 @@ class RunResult:
     :param stopped: too many failures ended it early
     :param resumed: unfinished runs that this one repaired and closed
     :param seconds: wall time
+    :param shut_down: paths of machines that it shut down for their change; they stay off
     """
 
     run_id: str
@@ -58,6 +59,7 @@ class RunResult:
     stopped: bool = False
     resumed: tuple[str, ...] = ()
     seconds: float = 0.0
+    shut_down: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -86,13 +88,14 @@ class RunResult:
         return self.counts[Done.SKIPPED]
 
     def to_json(self) -> dict[str, Any]:
-        """Keys run_id, interrupted, stopped, resumed, seconds, counts, outcomes."""
+        """Keys run_id, interrupted, stopped, resumed, seconds, shut_down, counts, outcomes."""
         return {
             "run_id": self.run_id,
             "interrupted": self.interrupted,
             "stopped": self.stopped,
             "resumed": list(self.resumed),
             "seconds": round(self.seconds, 3),
+            "shut_down": list(self.shut_down),
             "counts": self.counts,
             "outcomes": [outcome.to_json() for outcome in self.outcomes],
         }

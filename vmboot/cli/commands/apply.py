@@ -93,6 +93,10 @@ def command(terminal: Terminal, **values: Any) -> Exit:
     Shows the plan and asks first. The state before is written to a journal before every change;
     every machine is read back afterwards; 'vmboot undo RUN' restores what was. A machine that is
     as wished costs no call.
+
+    With --power off, machines that were shut down stay off; the result names them. Exit code 0
+    also when all that is left is pending: it waits for the next power off of a running machine,
+    as 'vmboot plan' and 'vmboot status' say with exit code 6.
     """
     return run(gathered(Options, values), terminal)
 
@@ -187,7 +191,7 @@ def _plan_view(plan: Plan, fleet: Fleet, options: Options) -> RenderableType:
 
 
 def exit_of_run(plan: Plan, result: RunResult) -> Exit:
-    """130 interrupted; 1 nothing worked; 3 something failed or was refused; else 0."""
+    """130 interrupted; 1 nothing worked; 3 something failed or was refused; else 0, pending too."""
     if result.interrupted:
         return Exit.INTERRUPTED
     refused = plan.counts["refused"]

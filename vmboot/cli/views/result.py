@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import RenderableType
 
 from vmboot.cli.text import plural
+from vmboot.cli.views.plan import announced
 from vmboot.cli.views.table import hinted, line, stack, table
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
 
+_EXAMPLE = 2  # machines in the example of a command
 _SHOWN = (Done.FAILED, Done.SKIPPED, Done.PENDING)
 
 
@@ -18,6 +22,7 @@ def result_view(result: RunResult, *, undone: str = "") -> RenderableType:
         _resumed(result),
         line(_counts(result), "bold"),
         _ending(result),
+        line(_now_off(result.shut_down), "bold red") if result.shut_down else None,
         line(way_back(result, undone)) if result.run_id else None,
     )
 
@@ -48,6 +53,14 @@ def _counts(result: RunResult) -> str:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in result.counts.items() if count)
     total = plural(len(result.outcomes), "machine")
     return f"{total} in {result.seconds:.1f} s: {counts or 'nothing to do'}."
+
+
+def _now_off(paths: tuple[str, ...]) -> str:
+    """What went down stays down until somebody powers it on: not all at once, boot storms hurt."""
+    was = "was" if len(paths) == 1 else "were"
+    said = announced(paths, "machine", f"{was} shut down, off now")
+    command = f"govc vm.power -on {shlex.join(paths[:_EXAMPLE])}"
+    return f"{said}.\nvmboot leaves them off; power them on in batches, e.g.: {command}"
 
 
 def _ending(result: RunResult) -> RenderableType | None:

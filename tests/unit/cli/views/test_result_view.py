@@ -44,3 +44,18 @@ def test_interrupted_and_stopped_runs_say_so():
 def test_repaired_runs_are_named():
     text = rendered(result_view(fleets.result(fleets.outcome("a"), resumed=("r0",))))
     assert "repaired what unfinished runs had left: r0" in text
+
+
+def test_machines_that_were_shut_down_are_named_as_off_with_the_way_to_power_them_on():
+    paths = tuple(f"/DC1/vm/PVS/pvs 0{number}" for number in range(7))
+    text = rendered(result_view(fleets.result(fleets.outcome("a"), shut_down=paths)), width=200)
+    assert "7 machines were shut down, off now: pvs 00, pvs 01, pvs 02, pvs 03" in text
+    assert "pvs 04 and 2 more." in text
+    assert "vmboot leaves them off; power them on in batches, e.g.: govc vm.power -on" in text
+    assert "'/DC1/vm/PVS/pvs 00' '/DC1/vm/PVS/pvs 01'" in text
+
+
+def test_one_machine_that_was_shut_down_and_none():
+    one = rendered(result_view(fleets.result(fleets.outcome("a"), shut_down=("/DC1/vm/a",))))
+    assert "1 machine was shut down, off now: a." in one
+    assert "shut down" not in rendered(result_view(fleets.result(fleets.outcome("a"))))
