@@ -6,9 +6,37 @@ import os
 import tempfile
 from pathlib import Path
 
+from vmboot.errors import InputError
+
+_HINT = "name a file in a folder that exists, that you may write to and that has room"
+
+
+def check_new(path: Path) -> None:
+    """Refuse a place where nothing can be written, before work is done whose result goes there.
+
+    :raises InputError: its folder does not exist or may not be written to, or it is a folder
+    """
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder", hint=_HINT)
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}", hint=_HINT)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write {path}: folder {path.parent} is read-only", hint=_HINT)
+
 
 def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write ``data`` to ``path`` by way of a temporary file beside it, replacing what was there."""
+    """Write ``data`` to ``path`` by way of a temporary file beside it, replacing what was there.
+
+    :raises InputError: nothing can be written there; the message names ``path`` as it was given
+    """
+    check_new(path)
+    try:
+        _write(path, data, mode)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}", hint=_HINT) from error
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

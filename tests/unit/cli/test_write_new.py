@@ -1,6 +1,10 @@
+import errno
+from pathlib import Path
+
 import pytest
 
-from vmboot.cli.files import write_new
+from vmboot.cli.files import check_new, write_new
+from vmboot.errors import InputError
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -16,8 +20,24 @@ def test_the_mode_is_the_one_asked_for(tmp_path):
     assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
 
 
-def test_when_it_cannot_be_written_nothing_is_left(tmp_path):
+def test_when_it_cannot_be_written_nothing_is_left(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InputError) as caught:
+        write_new(tmp_path / "plan.json", b"x")
+    assert caught.value.message == f"cannot write {tmp_path}/plan.json: No space left on device"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [("gone/plan.json", "there is no folder"), ("taken", "it is a folder")],
+)
+def test_a_place_that_will_not_do_is_named_as_it_was_given(tmp_path, place, why):
     (tmp_path / "taken").mkdir()
-    with pytest.raises(OSError, match="taken"):
-        write_new(tmp_path / "taken", b"x")
-    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+    with pytest.raises(InputError) as caught:
+        check_new(tmp_path / place)
+    assert caught.value.message.startswith(f"cannot write {tmp_path / place}: {why}")
+    assert caught.value.hint

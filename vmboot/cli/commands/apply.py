@@ -29,6 +29,8 @@ from vmboot.cli.options import (
 )
 from vmboot.cli.progress import watching
 from vmboot.cli.terminal import Terminal
+from vmboot.errors import InputError
+from vmboot.fleet.waves import Budget
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -103,6 +105,7 @@ def command(terminal: Terminal, **values: Any) -> Exit:
 
 def run(options: Options, terminal: Terminal) -> Exit:
     """Plan, ask, apply, show how it went."""
+    _check(options)
     with fleet_and_session(options.fleet, options.connection, terminal) as (fleet, session):
         with watching(terminal, events=options.events) as sink:
             plan = _plan(options, fleet, session, sink)
@@ -118,6 +121,23 @@ def run(options: Options, terminal: Terminal) -> Exit:
         ):
             result = _apply(options, plan, fleet, session, sink)
     return _deliver(terminal, plan, result, interrupt.told(exit_of_run(plan, result)))
+
+
+def _check(options: Options) -> None:
+    """Flags that cannot be meant, before anything is read.
+
+    :raises InputError: one of them
+    """
+    if options.max_failures is not None:
+        try:
+            Budget.parse(options.max_failures)
+        except InputError as error:
+            raise InputError(f"--max-failures: {error.message}", hint=error.hint) from None
+    if options.hard_power_off and options.power != "off":
+        raise InputError(
+            "--hard-power-off does nothing without --power off",
+            hint="add --power off, or leave --hard-power-off out",
+        )
 
 
 def _question(plan: Plan) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import rich_click as click
 
 from vmboot.cli.exits import Exit
-from vmboot.cli.files import write_new
+from vmboot.cli.files import check_new, write_new
 from vmboot.cli.options import FILE, loader_dir_option
 from vmboot.cli.options import command as make_command
 from vmboot.cli.terminal import Terminal
@@ -159,7 +159,8 @@ def parse_bootstraps(texts: Sequence[str], transport: Transport) -> dict[Firmwar
                 hint="write bios=FILE or uefi=FILE",
             )
         if Firmware(name) in found:
-            raise InputError(f"--bootstrap {name}=… is given twice")
+            hint = "a firmware starts one file"
+            raise InputError(f"--bootstrap {name}=… is given twice", hint=hint)
         found[Firmware(name)] = Bootstrap(file=file.lstrip("/"), transport=transport)
     return found
 
@@ -176,11 +177,12 @@ def parse_network(static: str | None, vlan: int | None) -> Network:
                 f"--static has no {key!r}", hint=f"its keys are {', '.join(_STATIC_KEYS)}"
             )
         if key in values:
-            raise InputError(f"--static {key}= is given twice")
+            raise InputError(f"--static {key}= is given twice", hint="leave one of them out")
         values[key] = _address(key, text)
     for key in ("address", "netmask"):
         if key not in values:
-            raise InputError(f"--static needs {key}=")
+            hint = "such as --static address=10.0.0.5,netmask=255.255.255.0"
+            raise InputError(f"--static needs {key}=", hint=hint)
     return Network(mode=NetworkMode.STATIC, vlan=vlan, **values)
 
 
@@ -188,7 +190,8 @@ def _address(key: str, text: str) -> ipaddress.IPv4Address:
     try:
         return ipaddress.IPv4Address(text)
     except ValueError:
-        raise InputError(f"--static {key}={text}: not an IPv4 address") from None
+        hint = "write it as 10.0.0.5"
+        raise InputError(f"--static {key}={text}: not an IPv4 address", hint=hint) from None
 
 
 def _read_snippet(file: Path | None) -> str:
@@ -196,8 +199,12 @@ def _read_snippet(file: Path | None) -> str:
         return ""
     try:
         return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--snippet {file}: {error}") from None
+    except OSError as error:
+        hint = "name a text file with iPXE commands"
+        raise InputError(f"--snippet {file}: {error.strerror}", hint=hint) from None
+    except UnicodeDecodeError:
+        hint = "save the file as UTF-8"
+        raise InputError(f"--snippet {file}: this is no UTF-8 text", hint=hint) from None
 
 
 def run(options: Options, terminal: Terminal) -> Exit:
@@ -207,6 +214,8 @@ def run(options: Options, terminal: Terminal) -> Exit:
     from vmboot.media.check import check
 
     source = options.source
+    if options.out is not None:
+        check_new(options.out)
     wanted = api.load_fleet(source) if isinstance(source, Path) else source
     for warning in check(wanted if isinstance(wanted, BootConfig) else wanted.boot_config()):
         terminal.note(f"warning: {warning.message}")

@@ -11,7 +11,7 @@ import rich_click as click
 
 from vmboot.cli.connecting import fleet_and_session
 from vmboot.cli.exits import Exit
-from vmboot.cli.files import write_new
+from vmboot.cli.files import check_new, write_new
 from vmboot.cli.options import (
     FILE,
     Connection,
@@ -81,6 +81,8 @@ def run(options: Options, terminal: Terminal) -> Exit:
     """Plan, write the file asked for, show."""
     from vmboot.cli.views.plan import plan_view
 
+    if options.out is not None:
+        check_new(options.out)
     fleet, plan = make_plan(options, terminal)
     if options.out is not None:
         write_new(options.out, (json.dumps(plan.to_json(), indent=2) + "\n").encode())

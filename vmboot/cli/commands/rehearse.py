@@ -99,6 +99,11 @@ def parse_files(texts: Sequence[str]) -> tuple[tuple[str, Path], ...]:
                 f"--bootstrap-file {text}: not NAME=PATH",
                 hint="NAME is what the machine asks for, PATH the file on this machine",
             )
+        if not Path(path).is_file():
+            raise InputError(
+                f"--bootstrap-file {text}: there is no file {path}",
+                hint="PATH is a file on this machine; without the flag a stand-in is served",
+            )
         pairs.append((name, Path(path)))
     return tuple(pairs)
 

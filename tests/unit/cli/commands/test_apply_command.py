@@ -128,3 +128,18 @@ def test_flags_reach_the_apply(monkeypatch, capsys):
 @pytest.mark.parametrize("words", [["--window", "0"], ["--power", "on"]])
 def test_values_out_of_range_are_bad_input(words, capsys):
     assert main(["apply", "f.yml", *words]) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"max_failures": "lots"}, "--max-failures: 'lots' is neither"),
+        ({"hard_power_off": True}, "--hard-power-off does nothing without --power off"),
+    ],
+)
+def test_flags_that_cannot_be_meant_are_said_before_anything_is_read(monkeypatch, flags, words):
+    seam = record(monkeypatch, plan=CHANGE)
+    with pytest.raises(InputError) as caught:
+        run(options(**flags), terminal())
+    assert words in str(caught.value)
+    assert seam.names == []

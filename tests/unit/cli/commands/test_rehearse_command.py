@@ -60,18 +60,26 @@ def test_json_is_the_report(monkeypatch):
         (["--dead", "10.0.0.1", "--dead", "pvs2"], ("10.0.0.1", "pvs2")),
     ],
 )
-def test_flags_reach_the_rehearsal(monkeypatch, capsys, words, dead):
+def test_flags_reach_the_rehearsal(monkeypatch, capsys, tmp_path, words, dead):
     seam = record(monkeypatch, rehearse=GOOD)
-    line = ["rehearse", "f.yml", "--vm", "v", "--bootstrap-file", "A.BIN=/a", "--out", "/o"]
+    file = tmp_path / "a"
+    file.touch()
+    line = ["rehearse", "f.yml", "--vm", "v", "--bootstrap-file", f"A.BIN={file}", "--out", "/o"]
     assert main([*line, *words]) == 0
     called = seam.called("rehearse")
-    assert (called["dead"], called["files"]) == (dead, {"A.BIN": Path("/a")})
+    assert (called["dead"], called["files"]) == (dead, {"A.BIN": file})
     assert called["out"] == Path("/o")
 
 
 def test_without_a_machine_it_is_bad_input(capsys):
     assert main(["rehearse", "f.yml"]) == 2
     assert "--vm" in capsys.readouterr().err
+
+
+def test_a_bootstrap_file_that_is_not_there_is_said_before_anything_is_read():
+    with pytest.raises(InputError, match="there is no file /nonexist") as caught:
+        parse_files(["A.BIN=/nonexist"])
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("text", ["A.BIN", "=x", "A.BIN="])
