@@ -61,7 +61,8 @@ def stat(session: Session, *, datastore: DatastoreChoice, path: str) -> FileInfo
 
 def folder_target(datastore: DatastoreChoice, path: str) -> str:
     """Where ``/folder`` serves a file; ``dcPath`` is the datacenter's full inventory path."""
-    query = urlencode({"dcPath": datastore.datacenter.lstrip("/"), "dsName": datastore.name})
+    path_there = datastore.dc_path or datastore.datacenter
+    query = urlencode({"dcPath": path_there.lstrip("/"), "dsName": datastore.name})
     return f"/folder/{quote(path)}?{query}"
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 
 from vmboot.errors import AmbiguousError, NotFoundError
 from vmboot.model import Firmware
+from vmboot.vsphere.globs import name_expression
 from vmboot.vsphere.machine import Power
 
 _GLOB = frozenset("*?[")
@@ -38,11 +38,11 @@ class Entry:
 class Index:
     """All machines in the order of their paths.
 
-    :param datacenters: inventory path by name
+    :param datacenters: inventory paths
     """
 
     entries: tuple[Entry, ...]
-    datacenters: Mapping[str, str] = field(default_factory=dict)
+    datacenters: tuple[str, ...] = ()
 
     def match(self, pattern: str) -> tuple[Entry, ...]:
         """Machines that ``pattern`` means, in the order of their paths; none is no error here.
@@ -93,7 +93,7 @@ class Index:
     def _named(self, pattern: str) -> tuple[Entry, ...]:
         if not _GLOB & set(pattern):
             return tuple(self._by_name.get(pattern, ()))
-        expression = re.compile(_segment(pattern), re.DOTALL)
+        expression = re.compile(name_expression(pattern))
         return tuple(entry for entry in self.entries if expression.fullmatch(entry.name))
 
     @cached_property
@@ -117,16 +117,8 @@ def _expression(pattern: str) -> str:
     absolute = pattern.startswith("/")
     parts = [part for part in pattern.split("/") if part]
     # "**" stands for any number of folders; as the last part, for any machine below.
-    written = [r"(?:[^/]+/)*" if part == "**" else _segment(part) + "/" for part in parts]
+    written = [r"(?:[^/]+/)*" if part == "**" else name_expression(part) + "/" for part in parts]
     body = "".join(written).removesuffix("/")
     if parts and parts[-1] == "**":
         body += "[^/]+"
     return f"/{body}" if absolute else rf"/(?:[^/]+/)+vm/{body}"
-
-
-def _segment(glob: str) -> str:
-    """One name's glob; govc also writes ``[^...]`` for "none of these"."""
-    translated = fnmatch.translate(glob.replace("[^", "[!"))
-    inner = translated.removeprefix("(?s:").removesuffix(r")\Z")
-    # Within a path a glob must not cross a slash.
-    return inner.replace(".*", "[^/]*")

@@ -7,12 +7,12 @@ ten times the cost of all the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from sys import intern
 from typing import TYPE_CHECKING
 
-from vmboot.errors import NotFoundError
+from vmboot.errors import AmbiguousError, NotFoundError
 from vmboot.model import Firmware
 from vmboot.vsphere.collector import Found, Walk, retrieve
 from vmboot.vsphere.index import Entry, Index
@@ -72,6 +72,7 @@ def read_index(session: Session, *, datacenter: str | None = None) -> Index:
 
     :param datacenter: name or path of the only one to look into; relative patterns start there
     :raises NotFoundError: there is no such datacenter
+    :raises AmbiguousError: several datacenters have that name
     """
     root = Ref("Folder", session.content.rootFolder._GetMoId())
     finder = PathFinder(root.moid)
@@ -159,14 +160,29 @@ def _entry(row: tuple[str, str, str, str, bool, Power, Firmware], finder: PathFi
 
 
 def _inside(
-    entries: Iterable[Entry], datacenters: Mapping[str, str], wanted: str | None
+    entries: Iterable[Entry], datacenters: Iterable[str], wanted: str | None
 ) -> tuple[Entry, ...]:
     ordered = sorted(entries, key=lambda entry: entry.path)
     if wanted is None:
         return tuple(ordered)
-    path = datacenters.get(wanted.rpartition("/")[2], "")
-    if not path or (wanted.startswith("/") and wanted != path):
-        raise NotFoundError(
-            f"no datacenter {wanted}", hint=f"there are: {', '.join(sorted(datacenters.values()))}"
-        )
+    path = one_datacenter(datacenters, wanted)
     return tuple(entry for entry in ordered if entry.path.startswith(f"{path}/"))
+
+
+def one_datacenter(datacenters: Iterable[str], wanted: str) -> str:
+    """The path of the datacenter with this name or path.
+
+    :raises NotFoundError: there is none
+    :raises AmbiguousError: several have this name
+    """
+    paths = tuple(sorted(datacenters))
+    found = tuple(path for path in paths if wanted in (path, path.rpartition("/")[2]))
+    if not found:
+        raise NotFoundError(f"no datacenter {wanted}", hint=f"there are: {', '.join(paths)}")
+    if len(found) > 1:
+        raise AmbiguousError(
+            f"{wanted!r} is the name of {len(found)} datacenters: {', '.join(found)}",
+            matches=found,
+            hint="set vcenter.datacenter to the path of the one you mean",
+        )
+    return found[0]

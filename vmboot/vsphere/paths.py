@@ -34,6 +34,7 @@ class PathFinder:
     def __init__(self, root: str) -> None:
         self._root = root
         self._known: dict[str, tuple[str, str]] = {}
+        self._raw: dict[str, str] = {}
         self._datacenters: list[str] = []
         self._paths: dict[str, str] = {root: ""}
 
@@ -41,6 +42,7 @@ class PathFinder:
         """Note one object's name and parent."""
         parent = found.ref_to("parentFolder") or found.ref_to("parent")
         name = encode(found.text("name"))
+        self._raw[found.ref.moid] = found.text("name")
         self._known[found.ref.moid] = (name, parent.moid if parent else self._root)
         if found.ref.type == "Datacenter":
             self._datacenters.append(found.ref.moid)
@@ -62,7 +64,12 @@ class PathFinder:
             moid = self._known[moid][1]
         return ""
 
-    def datacenters(self) -> dict[str, str]:
-        """Path by name of every datacenter."""
-        paths = [self.path(moid) for moid in self._datacenters]
-        return {path.rpartition("/")[2]: path for path in paths}
+    def datacenters(self) -> tuple[str, ...]:
+        """Paths of every datacenter; two of them may have one name, in different folders."""
+        return tuple(sorted(self.path(moid) for moid in self._datacenters))
+
+    def raw_path(self, moid: str) -> str:
+        """Path with the names as the API spells them, which is how it wants them back."""
+        if moid not in self._raw:
+            return ""
+        return f"{self.raw_path(self._known[moid][1])}/{self._raw[moid]}"

@@ -22,6 +22,7 @@ class DatastoreChoice:
     """Where an ISO goes, with all that a transfer needs to know.
 
     :param datacenter: inventory path, ``"/DC1"``
+    :param dc_path: the same as the API spells it, e.g. with ``%25`` for a percent sign
     :param notes: what a person should know, e.g. hosts that could not be asked
     """
 
@@ -32,6 +33,7 @@ class DatastoreChoice:
     browser: str = ""
     makes_directories: bool = True
     notes: tuple[str, ...] = ()
+    dc_path: str = ""
 
     def path(self, file: str) -> str:
         """Datastore path of a file: ``"[shared-01] vmboot/x.iso"``."""
@@ -84,6 +86,7 @@ def choice_of(datastore: Datastore, notes: Iterable[str] = ()) -> DatastoreChoic
         moid=datastore.moid,
         datacenter=datastore.datacenter,
         datacenter_moid=datastore.datacenter_moid,
+        dc_path=datastore.dc_path,
         browser=datastore.browser,
         makes_directories=datastore.makes_directories,
         notes=tuple(notes),

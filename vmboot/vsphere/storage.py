@@ -73,6 +73,7 @@ class Datastore:
     """One datastore.
 
     :param datacenter: inventory path, ``"/DC1"``
+    :param dc_path: the same as the API spells it, for file transfers
     :param pod: managed object id of the datastore cluster it is a member of, or ``""``
     :param free: bytes
     :param maintenance: ``normal``, ``enteringMaintenance`` or ``inMaintenance``
@@ -91,6 +92,7 @@ class Datastore:
     browser: str = ""
     makes_directories: bool = True
     mounts: tuple[Mount, ...] = ()
+    dc_path: str = ""
 
     def mount(self, host: str) -> Mount | None:
         """How ``host`` sees it; ``None`` if it does not know it."""
@@ -193,6 +195,7 @@ def _datastore(found: Found, finder: PathFinder, pods: list[str]) -> Datastore:
         path=f"{finder.path(parent_moid)}/{encode(name)}",
         datacenter=finder.path(datacenter),
         datacenter_moid=datacenter,
+        dc_path=finder.raw_path(datacenter),
         pod=parent_moid if parent_moid in pods else "",
         free=int(found.text("summary.freeSpace") or 0),
         maintenance=found.text("summary.maintenanceMode") or "normal",

@@ -7,7 +7,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from vmboot.vsphere.collector import Found
+from vmboot.vsphere.files import folder_target
 from vmboot.vsphere.paths import PathFinder, encode
+from vmboot.vsphere.placement import DatastoreChoice
 from vmboot.vsphere.soap import Ref
 
 
@@ -49,7 +51,27 @@ def test_everything_knows_its_datacenter(finder: PathFinder):
         "datacenter-2",
         "",
     ]
-    assert finder.datacenters() == {"DC1": "/Sites/DC1"}
+    assert finder.datacenters() == ("/Sites/DC1",)
+
+
+def test_a_raw_path_has_the_names_as_the_api_spells_them(finder: PathFinder):
+    finder.add(thing("Datacenter", "datacenter-9", "50%25 %2f %5c", "group-d2"))
+
+    assert finder.path("datacenter-9") == "/Sites/50% %2f \\"
+    assert finder.raw_path("datacenter-9") == "/Sites/50%25 %2f %5c"
+    assert finder.raw_path("group-d1") == ""
+
+
+def test_two_datacenters_of_one_name_are_two(finder: PathFinder):
+    finder.add(thing("Datacenter", "datacenter-9", "DC1", "group-d1"))
+
+    assert finder.datacenters() == ("/DC1", "/Sites/DC1")
+
+
+def test_a_file_is_asked_for_in_the_datacenter_as_the_api_spells_it():
+    there = DatastoreChoice("a", "ds-1", "/50%", "dc-1", dc_path="/50%25")
+
+    assert folder_target(there, "vmboot/x.iso") == "/folder/vmboot/x.iso?dcPath=50%2525&dsName=a"
 
 
 @pytest.mark.parametrize(
