@@ -70,6 +70,6 @@ class PathFinder:
 
     def raw_path(self, moid: str) -> str:
         """Path with the names as the API spells them, which is how it wants them back."""
-        if moid not in self._raw:
+        if moid == self._root or moid not in self._raw:
             return ""
         return f"{self.raw_path(self._known[moid][1])}/{self._raw[moid]}"

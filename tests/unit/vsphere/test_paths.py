@@ -56,6 +56,7 @@ def test_everything_knows_its_datacenter(finder: PathFinder):
 
 def test_a_raw_path_has_the_names_as_the_api_spells_them(finder: PathFinder):
     finder.add(thing("Datacenter", "datacenter-9", "50%25 %2f %5c", "group-d2"))
+    finder.add(Found(Ref("Folder", "group-d1"), {}))  # the root comes along and has no parent
 
     assert finder.path("datacenter-9") == "/Sites/50% %2f \\"
     assert finder.raw_path("datacenter-9") == "/Sites/50%25 %2f %5c"
