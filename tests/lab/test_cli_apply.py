@@ -97,6 +97,19 @@ def test_a_pipe_gets_whole_paths_without_padding(shell):
     assert not [line for line in lines if line != line.rstrip()]
 
 
+def test_a_plan_at_80_columns_without_colour_tells_items_from_folded_lines(shell):
+    process = terminal(shell, "plan", "-q", NO_COLOR="1")
+    process.expect(pexpect.EOF)
+    lines = [line.rstrip() for line in process.before.splitlines()]
+    assert "\x1b" not in process.before
+    assert max(map(len, lines)) <= 80
+    assert "/DC1/vm/PVS/BIOS/pvs-001" in lines
+    items = [line for line in lines if line.startswith("  ") and line[2] != " "]
+    assert items
+    assert all(": " in item for item in items)
+    assert [line for line in lines if line.startswith("      ")]
+
+
 def test_quiet_leaves_only_the_result(shell):
     ended = shell.run("apply", "-q", "--yes", "--limit", "/DC1/vm/**/pvs-001")
     assert ended.err == ""

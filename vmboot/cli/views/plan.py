@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from vmboot.cli.text import plural, printable, size
-from vmboot.cli.views.table import heading, line, stack, table
+from vmboot.cli.views.table import Hanging, heading, line, stack, table
 from vmboot.fleet.plan import MachinePlan, Plan, Problem, Verdict
 from vmboot.fleet.words import DiffLine, diff
 
@@ -122,7 +122,8 @@ def _block(paths: list[str], lines: tuple[DiffLine, ...], shut_down: bool) -> Re
     names = (Text(printable(path), style="bold") for path in paths)
     off = [Text("SHUT DOWN first, and stays off", style="red")] if shut_down else []
     told = [*off, *(_diff_line(each, wait=not shut_down) for each in lines)]
-    return Group(Text("\n").join(names), *(Padding(each, (0, 0, 0, 2)) for each in told))
+    items = (Padding(Hanging(each), (0, 0, 0, 2)) for each in told)
+    return Group(Text("\n").join(names), *items)
 
 
 def _diff_line(each: DiffLine, *, wait: bool) -> Text:

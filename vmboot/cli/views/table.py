@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from vmboot.cli.text import printable, printable_lines
 
+_HANG = 4  # columns
 STATE_STYLES = {
     "ok": "green",
     "done": "green",
@@ -84,6 +86,20 @@ def hinted(message: str, hint: str | None) -> Text:
     if hint:
         text.append(f"\nhint: {printable(hint)}")
     return text
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """A paragraph whose further lines stand in, so that, folded, it is still seen as one item."""
+
+    text: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        first, *rest = self.text.wrap(console, options.max_width - _HANG, overflow="fold")
+        yield first
+        for folded in rest:
+            folded.pad_left(_HANG)
+            yield folded
 
 
 def stack(*parts: RenderableType | None) -> Group:

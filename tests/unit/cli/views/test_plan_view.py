@@ -17,13 +17,13 @@ vmboot/vmboot-boot-0123456789ab.iso
 /DC1/vm/PVS/pvs-001
 /DC1/vm/PVS/pvs-002
   CD/DVD drive 1 (IDE 0:0): [shared-01] old.iso, not connected at power on →
-  [shared-01] vmboot/vmboot-boot-0123456789ab.iso, connects at power on
+      [shared-01] vmboot/vmboot-boot-0123456789ab.iso, connects at power on
   boot order: the firmware's own → CD
 
 /DC1/vm/PVS/pvs-004
   CD/DVD drive 1 (IDE 0:0) (at its next power off): [shared-01] old.iso, not
-  connected at power on → [shared-01] vmboot/vmboot-boot-0123456789ab.iso,
-  connects at power on
+      connected at power on → [shared-01] vmboot/vmboot-boot-0123456789ab.iso,
+      connects at power on
 
 refused: /DC1/vm/PVS/sb-01 has Secure Boot and the loader is not signed
   hint: sign it, or turn Secure Boot off
