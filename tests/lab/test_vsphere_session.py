@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -219,3 +220,16 @@ def _annotation(text: str):
     from pyVmomi import vim
 
     return vim.vm.ConfigSpec(annotation=text)
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_proxy_in_the_environment_is_not_used_as_the_documents_say(
+    lab: Vcenter, monkeypatch: pytest.MonkeyPatch, repository: Path, variable: str
+):
+    monkeypatch.setenv(variable, "http://127.0.0.1:1")  # nothing listens there
+    with session_on(lab) as session:
+        assert read_index(session).entries  # through our own pool
+        session.check()  # through pyVmomi
+    text = (repository / "docs/troubleshooting.md").read_text("utf-8")
+    assert "`HTTPS_PROXY`" in text
+    assert "is not used" in text
