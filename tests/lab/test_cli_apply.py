@@ -18,7 +18,7 @@ from vmboot.lab import Vcenter
 pytestmark = pytest.mark.lab
 
 SOME = """\
-targets: [{vms: ["/DC1/vm/PVS/BIOS/pvs-00*", "/DC1/vm/PVS/UEFI/pvs-00*"], method: iso}]
+targets: [{vms: ["/DC1/vm/PVS/BIOS/pvs-00[!3]", "/DC1/vm/PVS/UEFI/pvs-00*"], method: iso}]
 templates: [{vms: "/DC1/vm/Templates/*", method: iso}]
 """
 
