@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.vsphere_lab import again, machine, machines, session_on, shape
-from vmboot.errors import RemoteError
+from vmboot.errors import AuthError, RemoteError
 from vmboot.lab import Vcenter
 from vmboot.vsphere.changes import SetBootOrder
 from vmboot.vsphere.machine import BootEntry, Power
 from vmboot.vsphere.reconfigure import reconfigure_job
 from vmboot.vsphere.session import Session
 from vmboot.vsphere.tasks import run_window
-from vmboot.vsphere.templates import root_pools, to_machine, to_template
+from vmboot.vsphere.templates import pool_path, root_pools, to_machine, to_template
 
 pytestmark = pytest.mark.lab
 
@@ -71,3 +71,20 @@ def test_no_hosts_no_call(session: Session, lab: Vcenter):
 
     assert root_pools(session, ("",)) == {}
     assert lab.counters().total_calls == 0
+
+
+def test_a_pool_where_a_privilege_is_missing_is_named(session: Session, lab: Vcenter):
+    found = machine(session, "tpl-win11-pvs")
+    pool = root_pools(session, (found.host,))[found.host]
+    path = pool_path(session, pool)
+    lab.withhold_privilege(path, "Resource.AssignVMToPool")
+    try:
+        with pytest.raises(AuthError) as refused:
+            to_machine(session, found)
+    finally:
+        lab.grant_privileges()
+
+    assert found.path in refused.value.message
+    hint = refused.value.hint or ""
+    assert path.startswith("/DC1/host/")
+    assert f"Resource.AssignVMToPool on the resource pool {path}" in hint
