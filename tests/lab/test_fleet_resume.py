@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.lab.fleetlab import ALL, Site, changed, site_on
-from vmboot.fleet import journal
+from vmboot.fleet import inflight, journal
 from vmboot.fleet.runs import list_runs
 from vmboot.lab import Vcenter
 
@@ -21,6 +21,12 @@ class KilledError(Exception):
 def site(small_lab: Callable[..., Vcenter], tmp_path) -> Iterator[Site]:
     with site_on(small_lab(vms=12, templates=2), tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def nothing_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These kills come between two calls, so nothing arrives late."""
+    monkeypatch.setattr(inflight, "LATE_S", 0.0)
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:

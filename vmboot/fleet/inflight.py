@@ -1,11 +1,11 @@
-"""Tasks that a killed run left running: their machines are not what they will be."""
+"""What a killed run left on its way: its machines are not what they will be."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from vmboot.clock import Deadline, poll
+from vmboot.clock import Deadline, pause, poll
 from vmboot.fleet.runs import Run
 from vmboot.vsphere.collector import Walk, retrieve
 from vmboot.vsphere.soap import Ref
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
 
 DEADLINE_S = 300.0
+LATE_S = 2.0
+"""What a killed process had already sent is carried out within this; there is nothing to ask."""
 _EVERY_S = 0.5
 _BATCH = 500
 _RUNNING = frozenset({"queued", "running"})
@@ -28,12 +30,16 @@ def unsettled(runs: Iterable[Run]) -> frozenset[str]:
 
 
 def await_quiet(session: Session, moids: Iterable[str], *, deadline_s: float = DEADLINE_S) -> None:
-    """Wait until no task works on these machines any more; they must exist.
+    """Wait until nothing that a killed run sent works on these machines any more; they must exist.
+
+    First for calls that reached the vCenter and are not carried out yet: a look before they are
+    would find the machine as it was, and call it restored. Then for tasks.
 
     :raises DeadlineError: a task goes on and on
     """
     waiting = tuple(moids)
     if waiting:
+        pause(LATE_S, Deadline.after(LATE_S))
         poll(
             lambda: None if _busy(session, waiting) else True,
             deadline=Deadline.after(deadline_s),
