@@ -143,8 +143,7 @@ def _obstacle(before: Machine, now: Machine, *, force: bool) -> Problem | None:
     if force and unknown is not None:
         return Problem(
             f"which disk {unknown.label or unknown.file} of its boot order is now cannot be told",
-            hint=f"it was {unknown.file}; set drives and boot order by hand, as 'vmboot runs show' "
-            "tells them",
+            hint=f"it was {unknown.file}; put drives and boot order back by hand",
         )
     return None
 
