@@ -302,7 +302,7 @@ def test_sweep_looks_again_for_what_another_administrator_did_since_its_plan(
     site.lab.edit("pvs-001", cd_iso=f"[shared-01] vmboot/{OLD}")
     swept = sweep(fleet, site.session)
     site.lab.edit("pvs-001", cd_iso="")
-    assert "pvs-001 hold it" in next(f.reason for f in swept.kept if OLD in f.path)
+    assert "pvs-001 holds it" in next(f.reason for f in swept.kept if OLD in f.path)
     sweep(fleet, site.session, everything=True)
 
 

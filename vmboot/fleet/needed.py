@@ -114,8 +114,7 @@ def _whole(name: str) -> str:
 
 
 def _held_by(who: tuple[str, ...]) -> str:
-    more = f" and {len(who) - 1} more" if len(who) > 1 else ""
-    return f"{who[0]}{more} hold it"
+    return f"{who[0]} and {len(who) - 1} more hold it" if len(who) > 1 else f"{who[0]} holds it"
 
 
 def _now(session: Session) -> datetime:

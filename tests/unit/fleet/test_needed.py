@@ -42,7 +42,7 @@ def test_an_hour_counts_from_the_modification(modified: str, young: bool) -> Non
 
 
 def test_a_holder_counts_whatever_the_datastore_is_called() -> None:
-    assert Needed(Holders({NAME: ("/DC1/vm/a",)}), now=NOW).reason(info()) == "/DC1/vm/a hold it"
+    assert Needed(Holders({NAME: ("/DC1/vm/a",)}), now=NOW).reason(info()) == "/DC1/vm/a holds it"
 
 
 def test_a_part_stays_only_for_its_upload() -> None:

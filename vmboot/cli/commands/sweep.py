@@ -60,8 +60,9 @@ class Options:
 def command(terminal: Terminal, **values: Any) -> Exit:
     """Delete boot ISOs of vmboot that no machine uses any more.
 
-    Only files in the fleet's folder with vmboot's kind of name, held by no machine or template of
-    the whole vCenter, and needed by no undo of a recent run. Shows them and asks first.
+    Only files in the fleet's folder with vmboot's kind of name, older than an hour, held by no
+    machine, template or snapshot of the whole vCenter, and needed by no unfinished run and no undo
+    of a recent one. Shows them and asks first.
     """
     return run(gathered(Options, values), terminal)
 
