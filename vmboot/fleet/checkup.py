@@ -215,9 +215,11 @@ class VcenterCheck:
         place = self.session.about.uuid, str(self.fleet.file)
         left, busy = unfinished_or_busy(*place, state=self.state)
         for message in busy:
-            yield Finding("runs", "warn", message, "wait for it to end")
+            hint = "wait for the run's end, or look at the journal that is named"
+            yield Finding("runs", "warn", message, hint)
         for run in left:
-            message = f"run {run.id} of {run.started.started[:16]} ended in the middle"
+            other = "" if run.started.fleet == place[1] else f" ({run.started.fleet})"
+            message = f"run {run.id} of {run.started.started[:16]}{other} ended in the middle"
             hint = f"'vmboot apply' continues it, 'vmboot undo {run.id}' takes it back"
             yield Finding("runs", "warn", message, hint)
         if not (busy or left):
