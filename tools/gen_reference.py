@@ -44,11 +44,13 @@ def commands_page() -> str:
     parts = [
         "# Commands",
         NOTE,
-        "Results go to stdout, talk and progress to stderr. Every command has `--json` (the result "
-        'as one document; an error as `{"error": {"message", "hint", "place", "code"}}`), '
-        "`-q`, `--debug` and `--help`. Without a terminal nothing ever prompts; the error names "
-        "the flag to pass. `NO_COLOR` and `FORCE_COLOR` are honoured. The password is never a "
-        "flag: see [how-to](../how-to.md#log-in).",
+        "Results go to stdout, talk and progress to stderr. Every command that gives a result has "
+        "`--json` (the result as one document; an error as "
+        '`{"error": {"message", "hint", "place", "code"}}`), `-q`, `--debug` and `--help`; '
+        "`completion` prints a script in any case, and `lab`, `media` and `loaders` alone print "
+        "their help. Without a terminal nothing ever prompts; the error names the flag to pass. "
+        "`NO_COLOR` and `FORCE_COLOR` are honoured. The password is never a flag: see "
+        "[how-to](../how-to.md#log-in).",
         "## Exit codes",
         table(("code", "meaning"), [(str(int(code)), text) for code, text in EXITS.items()]),
     ]
@@ -172,7 +174,12 @@ def _value(field: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
         return " or ".join(_value(_resolved(each, defs), defs) for each in _choices(field))
     if field.get("type") == "array":
         return f"list of {_value(_resolved(field.get('items', {}), defs), defs)}"
-    words = {"object": "section", "integer": "number", "string": "text", "boolean": "yes or no"}
+    words = {
+        "object": "section",
+        "integer": "number",
+        "string": "text",
+        "boolean": "`true` or `false`",
+    }
     kind = field.get("type", "")
     text = field.get("format") or words.get(kind, kind)
     least, most = field.get("minimum"), field.get("maximum")

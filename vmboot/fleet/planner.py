@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmboot.errors import NotFoundError
+from vmboot.errors import NotFoundError, RefusedError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.decide import IsoWish, Wanted, plan_machine
 from vmboot.fleet.inflight import await_quiet, unsettled
@@ -130,13 +130,18 @@ def _media(
         return _Media()
     iso = boot_iso(fleet, loader_dirs=loader_dirs)
     wanted = fleet.media.iso
-    place = place_iso(
-        read_storage(session),
-        booting,
-        wanted=wanted.datastore,
-        size=len(iso.data),
-        file_name=iso.file_name,
-    )
+    try:
+        place = place_iso(
+            read_storage(session),
+            booting,
+            wanted=wanted.datastore,
+            size=len(iso.data),
+            file_name=iso.file_name,
+        )
+    except (NotFoundError, RefusedError) as error:
+        if wanted.datastore != AUTO:
+            error.place = fleet.place("media", "iso", "datastore")
+        raise
     return _placed(session, iso, place, f"{wanted.folder}/{iso.file_name}", fleet)
 
 

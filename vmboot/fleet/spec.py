@@ -24,7 +24,7 @@ from vmboot.fleet.specmodels import (
     Target,
     Vcenter,
 )
-from vmboot.fleet.specyaml import MAX_BYTES, Located, read_yaml
+from vmboot.fleet.specyaml import MAX_BYTES, WHERE_TO_START, Located, read_yaml
 from vmboot.model import BootConfig, BootMethod, BootServer, Bootstrap, Firmware, Network
 
 __all__ = ["Fleet", "json_schema", "load_fleet", "parse_fleet"]
@@ -101,7 +101,7 @@ def load_fleet(path: str | Path) -> Fleet:
     except OSError as error:
         raise InputError(
             f"cannot read {file}: {error.strerror}",
-            hint="the README has one to start from; 'vmboot schema' lists every key",
+            hint=WHERE_TO_START,
         ) from None
     return parse_fleet(text, file=file)
 
@@ -167,8 +167,9 @@ def _snippet(given: str, folder: Path, located: Located) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise InputError(
-            f"media.iso.snippet: cannot read {file}: {error}",
+            f"media.iso.snippet: cannot read {file}: {why}",
             place=located.place(("media", "iso", "snippet")),
             hint="name a file beside this document, or write the commands after 'snippet: |'",
         ) from None

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from vmboot.errors import InputError
 from vmboot.fleet.specmodels import Document
-from vmboot.fleet.specyaml import Located, Path
+from vmboot.fleet.specyaml import WHERE_TO_START, Located, Path
 
 _SECRET_WORDS = ("password", "passwd", "user", "username", "token", "secret")
 _LATER_KEYS: frozenset[Path] = frozenset({("services",), ("media", "bdm")})
@@ -27,7 +27,7 @@ def refuse_early(located: Located) -> None:
         raise InputError(
             "a fleet document is a mapping of keys such as vcenter, targets",
             place=located.place(()),
-            hint="the README has one to start from; 'vmboot schema' lists every key",
+            hint=WHERE_TO_START,
         )
     for path, place in located.keys.items():
         if path in _LATER_KEYS:
@@ -136,6 +136,26 @@ def _format(detail: ErrorDetails, path: Path, located: Located) -> InputError:
     )
 
 
+#: What the parser of a type complains of, and what a person should write instead.
+_PLAIN = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "ip_v4_address": "an IPv4 address",
+}
+
+
+def _plain(detail: ErrorDetails, path: Path, located: Located) -> InputError:
+    return InputError(
+        f"{_name(path)}: should be {_PLAIN[detail['type']]}",
+        place=located.place(path),
+        hint=_got(detail["input"]),
+    )
+
+
 _WORDS: dict[str, Callable[[ErrorDetails, Path, Located], InputError]] = {
     "extra_forbidden": _unknown,
     "missing": _missing,
@@ -144,14 +164,15 @@ _WORDS: dict[str, Callable[[ErrorDetails, Path, Located], InputError]] = {
     "literal_error": _choice,
     "model_type": _not_a_mapping,
     "model_attributes_type": _not_a_mapping,
+    **dict.fromkeys(_PLAIN, _plain),
 }
 
 
 def _name(path: Path) -> str:
-    """``("targets", 0, "nic")`` as people say it: ``targets[1].nic``."""
+    """``("targets", 0, "nic")`` as YAML and JSON tools say it: ``targets[0].nic``."""
     text = ""
     for part in path:
-        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.lstrip(".") or "document"
 
 

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from vmboot.model import BootMethod, NetworkMode, Transport
 
@@ -40,6 +40,17 @@ def _file_only(value: Any) -> Any:
     return {"file": value} if isinstance(value, str) else value
 
 
+def _is_address(value: str) -> str:
+    """An address made of digits and dots only is meant to be an IPv4 address."""
+    host = value.partition(":")[0]
+    if host.replace(".", "").isdigit():
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError:
+            raise ValueError(f"{host!r} is no IPv4 address") from None
+    return value
+
+
 def _nothing_is_default(value: Any) -> Any:
     """``media:`` with nothing below it means the defaults."""
     return {} if value is None else value
@@ -65,7 +76,7 @@ class Vcenter(Section):
     """Which vCenter. User and password come from the environment, a keyring or a prompt."""
 
     host: HostName | None = Field(None, description="host name; else VMBOOT_HOST or GOVC_URL")
-    port: int = Field(443, ge=1, le=65535)
+    port: int = Field(443, ge=1, le=65535, description="of its API")
     datacenter: str | None = Field(None, description="only machines of this datacenter")
     thumbprint: str | None = Field(
         None,
@@ -78,7 +89,7 @@ class Vcenter(Section):
 class Server(Section):
     """A host that serves the bootstrap."""
 
-    address: str = Field(
+    address: Annotated[str, AfterValidator(_is_address)] = Field(
         pattern=r"^[A-Za-z0-9._\-]+(?::\d{1,5})?$",
         max_length=259,
         description="IPv4 address or DNS name, optionally with :port",
@@ -106,12 +117,27 @@ class BootstrapFiles(Section):
 class NetworkSection(Section):
     """How a target gets its IPv4 configuration."""
 
-    mode: NetworkMode = NetworkMode.DHCP
-    address: ipaddress.IPv4Address | None = None
-    netmask: ipaddress.IPv4Address | None = None
-    gateway: ipaddress.IPv4Address | None = None
-    dns: ipaddress.IPv4Address | None = None
-    vlan: int | None = Field(None, ge=1, le=4094)
+    mode: NetworkMode = Field(
+        NetworkMode.DHCP, description="static: address and netmask below, for one machine at a time"
+    )
+    address: ipaddress.IPv4Address | None = Field(
+        None, description="mode static: the machine's own address"
+    )
+    netmask: ipaddress.IPv4Address | None = Field(
+        None, description="mode static: such as 255.255.255.0"
+    )
+    gateway: ipaddress.IPv4Address | None = Field(
+        None, description="mode static: where boot servers in other subnets are reached"
+    )
+    dns: ipaddress.IPv4Address | None = Field(
+        None, description="mode static: for boot servers given by name"
+    )
+    vlan: int | None = Field(
+        None,
+        ge=1,
+        le=4094,
+        description="tag that the loader puts on its frames; not on access ports",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> NetworkSection:
@@ -144,14 +170,16 @@ class IsoSection(Section):
 
 
 class Media(Section):
+    """What targets boot from."""
+
     iso: Annotated[IsoSection, BeforeValidator(_nothing_is_default)] = IsoSection()
 
 
 class Target(Section):
     """Machines that boot alike."""
 
-    vms: Patterns = Field(description="paths, globs or names")
-    method: BootMethod
+    vms: Patterns = Field(description="paths, globs or names; upper and lower case count")
+    method: BootMethod = Field(description="iso: CD first, with the boot ISO; pxe: NIC first")
     nic: int = Field(1, ge=1, le=10, description="which NIC boots with method pxe; 1 is the first")
 
 
@@ -164,7 +192,11 @@ class Rollout(Section):
     power: Literal["on-next-boot", "off"] = Field(
         "on-next-boot", description="off: shut machines down where a change needs it"
     )
-    verify: Literal["none", "read-back", "boot-seen"] = "read-back"
+    verify: Literal["none", "read-back", "boot-seen"] = Field(
+        "read-back",
+        description="the gate after the canary; read-back: it must read back as wished; "
+        "boot-seen is not available in this version and reads back",
+    )
     pause: float = Field(0, ge=0, le=86400, description="seconds between two waves")
 
 
@@ -172,7 +204,8 @@ class Document(Section):
     """A fleet document, version 1."""
 
     version: Literal["1"] = Field(
-        json_schema_extra={"enum": [1, "1"], "type": ["integer", "string"]}
+        json_schema_extra={"enum": [1, "1"], "type": ["integer", "string"]},
+        description="of the format of this document",
     )
     vcenter: Annotated[Vcenter, BeforeValidator(_nothing_is_default)] = Vcenter()
     boot_servers: tuple[Annotated[Server, BeforeValidator(_address_only)], ...] = Field(
@@ -181,6 +214,6 @@ class Document(Section):
     bootstrap: Annotated[BootstrapFiles, BeforeValidator(_nothing_is_default)] = BootstrapFiles()
     network: Annotated[NetworkSection, BeforeValidator(_nothing_is_default)] = NetworkSection()
     media: Annotated[Media, BeforeValidator(_nothing_is_default)] = Media()
-    targets: tuple[Target, ...] = ()
-    templates: tuple[Target, ...] = ()
+    targets: tuple[Target, ...] = Field((), description="VMs that boot alike, an entry per kind")
+    templates: tuple[Target, ...] = Field((), description="the same for VM templates")
     rollout: Annotated[Rollout, BeforeValidator(_nothing_is_default)] = Rollout()

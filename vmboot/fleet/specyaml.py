@@ -21,6 +21,11 @@ MAX_BYTES = 1 << 20
 MAX_NODES = 50_000
 MAX_DEPTH = 20
 
+#: The cure for a document that is not there, or is none.
+WHERE_TO_START = (
+    "examples/fleet.yml and the README have one to start from; 'vmboot schema' lists every key"
+)
+
 Path = tuple[str | int, ...]
 
 
@@ -54,7 +59,7 @@ def read_yaml(text: bytes, *, file: str) -> Located:
     """
     if len(text) > MAX_BYTES:
         raise InputError(
-            f"the file has {len(text)} bytes; a fleet document has at most {MAX_BYTES}",
+            f"the file has more than {MAX_BYTES} bytes, which no fleet document needs",
             place=Place(file),
             hint="patterns such as 'pvs-*' select many machines in one line",
         )
@@ -73,12 +78,13 @@ def _compose(text: bytes, file: str) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, file) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"not YAML: {error}", place=Place(file)) from None
+        hint = "examples/fleet.yml shows how a fleet document looks"
+        raise InputError(f"not YAML: {error}", place=Place(file), hint=hint) from None
     if node is None:
         raise InputError(
             "the file is empty",
             place=Place(file),
-            hint="the README has one to start from; 'vmboot schema' lists every key",
+            hint=WHERE_TO_START,
         )
     return node
 
@@ -87,6 +93,12 @@ def _syntax_error(error: yaml.MarkedYAMLError, file: str) -> InputError:
     mark = error.problem_mark or error.context_mark
     place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
     problem = error.problem or error.context or "unreadable"
+    if "'\\t'" in problem:
+        return InputError(
+            "not YAML: a line begins with a tab",
+            place=place,
+            hint="YAML indents with spaces only; replace the tabs",
+        )
     return InputError(
         f"not YAML: {problem}", place=place, hint="check the indentation and quotes there"
     )
@@ -114,7 +126,11 @@ class _Reader:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise InputError("a key must be a plain word", place=self._place(key_node))
+                raise InputError(
+                    "a key must be a plain word",
+                    place=self._place(key_node),
+                    hint="'vmboot schema' lists every key",
+                )
             key = str(key_node.value)
             if key in found:
                 raise self._duplicate(key, (*path, key), key_node)

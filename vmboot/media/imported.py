@@ -38,13 +38,19 @@ def import_loaders(path: str | Path, *, sha256: str | None = None) -> tuple[Load
     for name, content in _members(source, data):
         if identify(content) is not None:
             found[_free_name(name, found)] = content
+    if not found:
+        raise MediaError(
+            f"{path} holds no boot program that vmboot knows",
+            hint="iPXE (ipxe.lkrn, ipxe.efi), isolinux and their archives do; 'vmboot loaders "
+            "fetch' gets the distribution's",
+        )
     paths = store(imported_dir(), f"{source.name}-{digest[:12]}", found)
     return tuple(loader for each in paths if (loader := load(each, source="imported")))
 
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise NotFoundError(f"there is no file {path}")
+        raise NotFoundError(f"there is no file {path}", hint="name a loader or an archive of some")
     if path.stat().st_size > MAX_ARCHIVE:
         raise InputError(f"{path} is larger than {MAX_ARCHIVE >> 20} MiB")
     try:
@@ -55,7 +61,7 @@ def _read(path: Path) -> bytes:
 
 def _compare(path: Path, digest: str, wanted: str) -> None:
     if not _DIGEST.fullmatch(wanted.lower()):
-        raise InputError(f"{wanted!r} is not a SHA-256 in hexadecimal")
+        raise InputError(f"{wanted!r} is not a SHA-256", hint="it has 64 hexadecimal digits")
     if digest != wanted.lower():
         raise InputError(
             f"{path} has the SHA-256 {digest}, not {wanted.lower()}",

@@ -27,6 +27,7 @@ MAX_ENTRIES = 20_000
 MAX_DEPTH = 12
 MAX_READ = 128 * 1024 * 1024  # bytes of one file
 PRIMARY, BOOT_RECORD, TERMINATOR = 1, 0, 255
+_HINT = "name an .iso file; one that was downloaded may be only half of it"
 _DIRECTORY, _MORE_EXTENTS = 0x02, 0x80
 
 
@@ -152,11 +153,13 @@ def _descriptors(source: Source) -> Iterator[bytes]:
     for number in range(MAX_DESCRIPTORS):
         at = (FIRST_DESCRIPTOR + number) * BLOCK
         if at + BLOCK > source.size:
-            raise MediaError("not an ISO 9660 image, or cut off within its first blocks")
+            raise MediaError(
+                "not an ISO 9660 image, or cut off within its first blocks", hint=_HINT
+            )
         descriptor = source.read(at, BLOCK)
         if descriptor[1:6] != b"CD001":
             if number == 0:
-                raise MediaError("not an ISO 9660 image")
+                raise MediaError("not an ISO 9660 image", hint=_HINT)
             return
         if descriptor[0] == TERMINATOR:
             return

@@ -210,9 +210,14 @@ def _password_file(name: str | None) -> str:
     try:
         return Path(name).read_text(encoding="utf-8").splitlines()[0]
     except OSError as error:
-        raise InputError(f"password file {name} cannot be read: {error.strerror}") from error
+        raise InputError(
+            f"password file {name} cannot be read: {error.strerror}",
+            hint="VMBOOT_PASSWORD_FILE names it; after 'vmboot lab down', unset what 'lab env' set",
+        ) from error
     except IndexError:
-        raise InputError(f"password file {name} is empty") from None
+        raise InputError(
+            f"password file {name} is empty", hint="put the password on its first line"
+        ) from None
 
 
 def _thumbprint(sources: tuple[_Source, ...], host: str, port: int) -> str | None:
@@ -234,7 +239,10 @@ def _known_host(file: Path, host: str, port: int) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InputError(f"known hosts file {file} cannot be read: {error.strerror}") from error
+        raise InputError(
+            f"known hosts file {file} cannot be read: {error.strerror}",
+            hint="GOVC_TLS_KNOWN_HOSTS names it; unset it, or make the file readable",
+        ) from error
     for line in lines:
         name, _, thumbprint = line.strip().partition(" ")
         digits = thumbprint.strip().replace(":", "")

@@ -62,7 +62,9 @@ def error_of(fault: SoapFault) -> VmbootError:
     if fault.name in ("InvalidLogin", "NoSubjectName"):
         return AuthError(
             "the vCenter refuses this user name and password",
-            hint="check user (name@domain) and password; a locked account looks the same",
+            hint="check user (name@domain) and password; a locked account looks the same. The "
+            "password is taken from VMBOOT_PASSWORD, VMBOOT_PASSWORD_FILE, GOVC_PASSWORD, "
+            "VMWARE_PASSWORD, the keyring or a prompt: the first that has one for this host",
         )
     if fault.name == "NotAuthenticated":
         return AuthError("the vCenter ended the session", hint="run the command again")

@@ -104,7 +104,10 @@ def _candidates(storage: Storage, wanted: str) -> tuple[Datastore, ...]:
     if found:
         return found
     if pods:
-        raise NotFoundError(f"the datastore cluster {wanted} has no members")
+        raise NotFoundError(
+            f"the datastore cluster {wanted} has no members",
+            hint="name a datastore, or another cluster",
+        )
     names = [ds.name for ds in storage.datastores] + [_last(path) for path in storage.pods.values()]
     near = ", ".join(get_close_matches(wanted, names, n=3)) or ", ".join(sorted(names)[:8])
     raise NotFoundError(f"no datastore {wanted!r}", hint=f"there are, among others: {near}")
@@ -142,7 +145,8 @@ def _obstacle(
         why = None if host.absence else _unreached(ds, host)
         if why:
             return _Obstacle(
-                f"{machine.path} may run on host {host.name}, which {why}: datastore {ds.name}",
+                f"{machine.path} may run on host {host.name}, where datastore {ds.name} is out of "
+                f"reach: the host {why}",
                 _reach_hint(storage, hosts),
             )
     if not any(mount.writable and mount.obstacle is None for mount in ds.mounts):
@@ -187,10 +191,12 @@ def _mib(size: int) -> int:
 
 
 def _choice(ds: Datastore, storage: Storage, machines: Sequence[Machine]) -> DatastoreChoice:
+    """The choice; an absent host where it is mounted all the same is nothing to tell of."""
     absent = ((host, _unreached(ds, host)) for host, _ in _hosts(storage, machines) if host.absence)
     notes = (
-        f"host {host.name} {host.absence}"
-        + (f" and {why}: {ds.name}" if why else f"; {ds.name} is mounted there")
+        f"host {host.name} {host.absence} and {why}: datastore {ds.name}; when it is back, "
+        "machines that DRS moves there have no boot ISO"
         for host, why in absent
+        if why
     )
     return choice_of(ds, notes)

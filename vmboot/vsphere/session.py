@@ -104,7 +104,11 @@ class Session:
                     self.host,
                 )
             )
-        self._attempt(self._login, write=False)
+        try:
+            self._attempt(self._login, write=False)
+        except AuthError as error:
+            error.message += f": {self.user} at {self.host}"
+            raise
         about = about_of(self.content.about)
         shown = None if about.uuid else self._certificate()
         self.about = replace(about, uuid=identity_of(self, about.uuid, shown))

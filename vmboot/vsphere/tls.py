@@ -135,8 +135,9 @@ def connect_error(error: OSError, *, host: str, port: int, pin: str | None) -> C
         return ConnectError(
             f"{where} shows the certificate {spell(error.found)}, "
             f"but {spell(normalise(pin or ''))} is pinned",
-            hint="if the certificate was renewed on purpose, pin the new thumbprint; "
-            "if not, somebody may be between you and the vCenter",
+            hint="if the certificate was renewed on purpose, pin the new thumbprint where the old "
+            "one is (--thumbprint, vcenter.thumbprint in fleet.yml, VMBOOT_THUMBPRINT or "
+            "GOVC_TLS_KNOWN_HOSTS); if not, somebody may be between you and the vCenter",
         )
     if isinstance(error, ssl.SSLCertVerificationError):
         return ConnectError(

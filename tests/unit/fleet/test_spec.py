@@ -80,12 +80,12 @@ def test_a_static_address_is_an_address() -> None:
         ("method: pxe", "methd: pxe", "14:31: unknown key 'methd'", "'method'"),
         ("{host: vc", "{hosst: vc", "2:11: unknown key 'hosst'", "'host'"),
         ("folder: vmboot", "zzz: x", "11:26: unknown key 'zzz'", "known here: datastore"),
-        ("vlan: 12", "vlan: many", "9:29: network.vlan: should be a valid integer", "'many'"),
+        ("vlan: 12", "vlan: many", "9:29: network.vlan: should be a whole number", "'many'"),
         ("vlan: 12", "vlan: 4095", "9:29: network.vlan: should be less than or equal to 4094", ""),
         ("vlan: 12", "mode: dhcp", "9:23: key 'mode' is here twice; first in line 9", "remove"),
         ("method: pxe", "method: bdm", "14:39: method 'bdm' is not available", "iso or pxe"),
-        ("method: pxe", "method: usb", "14:39: targets[2].method: should be iso or pxe", "'usb'"),
-        ("nic: 2", "nic: 0", "14:49: targets[2].nic: should be greater than or equal to 1", "'0'"),
+        ("method: pxe", "method: usb", "14:39: targets[1].method: should be iso or pxe", "'usb'"),
+        ("nic: 2", "nic: 0", "14:49: targets[1].nic: should be greater than or equal to 1", "'0'"),
         ("version: 1\n", "", "key 'version' is missing", "version: 1"),
         ("version: 1\n", "version: 2\n", "1:10: version: should be 1", "'2'"),
         ("  iso: {", "  bdm: {}\n  iso: {", "11:3: 'media.bdm' is not available", "method iso"),
@@ -132,9 +132,15 @@ def test_a_secret_in_the_file_is_not_repeated_in_the_message() -> None:
             "version: 1\nboot_servers: [a]\ntargets: [{vms: a, method: iso}]\n",
             "method iso needs a bootstrap",
         ),
-        ("version: 1\ntargets: [{vms: [], method: pxe}]\n", "targets[1].vms"),
+        ("version: 1\ntargets: [{vms: [], method: pxe}]\n", "targets[0].vms"),
         ("? [a, b]\n: c\n", "a key must be a plain word"),
-        ("x" * (1 << 20) + "y", "has 1048577 bytes"),
+        ("version: 1\ntargets:\n\t- x\n", "fleet.yml:3:1: not YAML: a line begins with a tab"),
+        (
+            "version: 1\nboot_servers: [{address: 10.0.0.300}]\n",
+            "fleet.yml:2:26: boot_servers[0].address: '10.0.0.300' is no IPv4 address",
+        ),
+        ("version: 1\nboot_servers: [10.0.0]\n", "fleet.yml:2:16: boot_servers[0].address"),
+        ("x" * (1 << 20) + "y", "has more than 1048576 bytes"),
     ],
 )
 def test_a_document_that_cannot_be_meant_is_refused(text: str, message: str) -> None:
@@ -155,7 +161,7 @@ def test_an_anchor_that_holds_itself_ends() -> None:
 
 def test_several_mistakes_are_counted() -> None:
     error = refusal(GOOD.replace("nic: 2", "nic: x").replace("canary: 2", "canary: y"))
-    assert "targets[2].nic" in str(error)
+    assert "targets[1].nic" in str(error)
     assert "1 more problem" in (error.hint or "")
 
 

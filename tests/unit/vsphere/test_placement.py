@@ -70,7 +70,8 @@ def test_all_hosts_of_a_cluster_count_because_drs_moves_machines():
         choose_datastore(storage(LOCAL, SHARED), (ON_A,), wanted="local")
 
     assert refused.value.message == (
-        "/DC1/vm/on-a may run on host esx-a2, which does not mount it: datastore local"
+        "/DC1/vm/on-a may run on host esx-a2, where datastore local is out of reach: "
+        "the host does not mount it"
     )
     assert refused.value.hint == "all hosts reach shared: set media.iso.datastore to one of them"
 
@@ -98,7 +99,14 @@ def test_a_host_that_is_away_is_reported_but_does_not_decide():
     choice = choose_datastore(there, (ON_A, ON_B))
 
     assert choice.name == "most"
-    assert choice.notes == ("host esx-b2 is in maintenance mode and does not mount it: most",)
+    (note,) = choice.notes
+    assert note.startswith("host esx-b2 is in maintenance mode and does not mount it: datastore m")
+
+
+def test_a_host_that_is_away_and_has_the_datastore_is_nothing_to_tell_of():
+    away = replace(B2, absence="is in maintenance mode")
+    there = storage(SHARED, hosts=(A1, A2, B1, away))
+    assert choose_datastore(there, (ON_A, ON_B)).notes == ()
 
 
 def test_hosts_of_other_clusters_do_not_matter():
