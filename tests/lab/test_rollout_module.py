@@ -22,7 +22,7 @@ HEAD = """
       version: 1
       boot_servers: [{address: 10.0.0.11}]
       bootstrap: {bios: {file: ARDBP32.BIN}}
-      targets: [{vms: "/DC1/vm/PVS/BIOS/pvs-00[1-3]", method: iso}]
+      targets: [{vms: "/DC1/vm/PVS/BIOS/pvs-00[15]", method: iso}]
       templates: [{vms: tpl-win10-bios, method: iso}]
   tasks:
 """

@@ -70,7 +70,8 @@ def assert_like(found: Machine, vm) -> None:
         if device.kind is DeviceKind.NIC:
             assert device.mac == twin.macAddress
         if device.kind is DeviceKind.DISK:
-            assert device.file == twin.backing.fileName
+            assert (device.file, device.uuid) == (twin.backing.fileName, twin.backing.uuid)
+            assert device.uuid
         if device.kind is DeviceKind.CDROM:
             assert device.connection.start_connected == twin.connectable.startConnected
             assert device.connection.connected == twin.connectable.connected
