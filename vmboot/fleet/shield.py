@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_SLICE_S = 0.2
 
 
 class _Worker(threading.Thread, Generic[T]):
@@ -52,11 +53,17 @@ def shielded(work: Callable[[], T], *, stop: threading.Event) -> T:
     # Not join(): in Python 3.11 an interrupted join takes the thread for ended.
     try:
         worker.permit.put(True)
-        worker.ended.wait()
+        _await(worker.ended)
     except KeyboardInterrupt:
         stop.set()
         worker.permit.put(True)  # the interrupt may have come first
-        worker.ended.wait()
+        _await(worker.ended)
     if worker.error is not None:
         raise worker.error
     return worker.results[0]
+
+
+def _await(ended: threading.Event) -> None:
+    """In slices: an interrupt just before a wait begins does not end that wait."""
+    while not ended.wait(_SLICE_S):
+        pass
