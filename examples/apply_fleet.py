@@ -10,7 +10,6 @@ import sys
 import vmboot
 from vmboot.errors import VmbootError
 from vmboot.events import Event
-from vmboot.fleet.words import diff
 
 
 def show(event: Event) -> None:
@@ -24,7 +23,7 @@ def main(file: str) -> int:
         plan = vmboot.plan(fleet, session)
         for machine in plan.machines:
             print(f"{machine.machine.path}: {machine.verdict}")
-            for line in diff(machine):
+            for line in machine.diff:
                 print(f"    {line.what}: {line.before} -> {line.after}")
         result = vmboot.apply(plan, fleet, session, sink=show)
     print(result.counts)

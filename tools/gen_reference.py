@@ -6,13 +6,17 @@ python tools/gen_reference.py --check   fail if a page is not up to date
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
+from vmboot import api
 from vmboot.cli.app import root
 from vmboot.cli.commandtable import COMMANDS
 from vmboot.cli.exits import Exit
@@ -37,7 +41,11 @@ EXITS = {
 
 def pages() -> dict[str, str]:
     """File name → text."""
-    return {"commands.md": commands_page(), "fleet-yml.md": fleet_page()}
+    return {
+        "commands.md": commands_page(),
+        "fleet-yml.md": fleet_page(),
+        "python.md": python_page(),
+    }
 
 
 def commands_page() -> str:
@@ -102,6 +110,76 @@ def _option(option: click.Option) -> tuple[str, str]:
     if option.show_default and not option.is_flag and "[default" not in text:
         text += f"  [default: {option.default}]"
     return names + value, text
+
+
+def python_page() -> str:
+    parts = [
+        "# Python",
+        NOTE,
+        "`import vmboot` gives the verbs of the command line as functions. They return values, "
+        "raise `vmboot.errors.VmbootError` (with `hint` and `place`), never print, ask or exit, "
+        "and tell their progress to `sink` as `vmboot.events.Event`. Public are the names in "
+        "`vmboot.__all__`, `vmboot.errors`, `vmboot.events`, and the attributes and `to_json()` of "
+        "what the verbs return; all other modules may change in any version. A whole program: "
+        "[examples/apply_fleet.py](../../examples/apply_fleet.py).",
+    ]
+    for name in api.__all__:
+        verb = getattr(api, name)
+        call = f"```\nvmboot.{name}({_parameters(verb)}) -> {_returned(verb)}\n```"
+        parts += [f"## vmboot.{name}", call, _docstring(verb)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _parameters(verb: Callable[..., Any]) -> str:
+    """As in the source, one a line where there are several."""
+    texts, named = [], False
+    for each in inspect.signature(verb).parameters.values():
+        if each.kind is each.KEYWORD_ONLY and not named:
+            texts, named = [*texts, "*"], True
+        stars = "**" if each.kind is each.VAR_KEYWORD else ""
+        default = "" if each.default is each.empty else f" = {_shown(each.default)}"
+        texts.append(f"{stars}{each.name}: {each.annotation}{default}")
+    return "".join(f"\n    {text}," for text in texts) + "\n" if texts else ""
+
+
+def _shown(default: Any) -> str:
+    return str(getattr(default, "__name__", repr(default)))
+
+
+def _returned(verb: Callable[..., Any]) -> str:
+    return str(inspect.signature(verb).return_annotation)
+
+
+def _docstring(verb: Callable[..., Any]) -> str:
+    """The prose, then parameters and errors as a list; what a verb is thin over says the rest."""
+    text = inspect.getdoc(verb) or ""
+    prose, fields = _split(text)
+    below = re.search(r"See :func:`([^`]+)\.([^`.]+)`\.", prose)
+    if below:
+        prose, its_fields = _split(inspect.getdoc(getattr(import_module(below[1]), below[2])) or "")
+        fields += [field for field in its_fields if field[0] not in dict(fields)]
+    known = {*inspect.signature(verb).parameters}
+    items = [f"- {head}: {meaning}" for head, meaning in fields if _told(head, known)]
+    return _markdown("\n\n".join((_paragraphs(prose).strip(), "\n".join(items))).strip())
+
+
+def _split(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """Prose, and the fields as pairs such as ``("`power`", "…")``, ``("raises `X`", "…")``."""
+    prose, *fields = re.split(r"^:(?=param|raises|returns)", text, flags=re.MULTILINE)
+    pairs = []
+    for field in fields:
+        head, _, meaning = " ".join(field.split()).partition(": ")
+        kind, _, name = head.partition(" ")
+        pairs.append((f"`{name}`" if kind == "param" else f"{kind} `{name}`", meaning))
+    return prose, pairs
+
+
+def _told(head: str, known: set[str]) -> bool:
+    return not head.startswith("`") or head.strip("`") in known
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r":(?:func|class|mod):`~?([^`]+)`", r"`\1`", text).replace("``", "`")
 
 
 def fleet_page() -> str:

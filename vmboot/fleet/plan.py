@@ -10,11 +10,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from vmboot.model import BootMethod
 from vmboot.vsphere.changes import Change, Problem
 from vmboot.vsphere.machine import Machine
+
+if TYPE_CHECKING:
+    from vmboot.fleet.words import DiffLine
 
 __all__ = ["MachinePlan", "Plan", "PowerPolicy", "Problem", "Upload", "Verdict"]
 
@@ -61,6 +64,13 @@ class MachinePlan:
     def shut_down(self) -> bool:
         """True if it runs and an apply of this plan shuts it down, because of ``--power off``."""
         return self.verdict is Verdict.CHANGE and bool(self.later)
+
+    @property
+    def diff(self) -> tuple[DiffLine, ...]:
+        """Everything that changes, in words, in the order it is done."""
+        from vmboot.fleet.words import diff
+
+        return diff(self)
 
 
 @dataclass(frozen=True)
@@ -125,14 +135,13 @@ class Plan:
         :meth:`from_json` gives the same plan back.
         """
         from vmboot.fleet.codec import encode
-        from vmboot.fleet.words import diff
 
         document: dict[str, Any] = encode(self)
         document["counts"] = self.counts
         document["shut_down"] = list(self.shut_down)
         for machine, row in zip(self.machines, document["machines"], strict=True):
             row["shut_down"] = machine.shut_down
-            row["diff"] = [line.to_json() for line in diff(machine)]
+            row["diff"] = [line.to_json() for line in machine.diff]
         return document
 
     @classmethod

@@ -78,6 +78,7 @@ PAGES = [
     "docs/words.md",
     "docs/reference/commands.md",
     "docs/reference/fleet-yml.md",
+    "docs/reference/python.md",
 ]
 
 
@@ -98,3 +99,20 @@ def anchors(text):
     """The anchors that Markdown renderers make of headings."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def test_the_example_imports_public_names_only(repository):
+    tree = ast.parse((repository / "examples/apply_fleet.py").read_text("utf-8"))
+    imported = {
+        name
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    own = {name for name in imported if name and name.startswith("vmboot")}
+    assert own == {"vmboot", "vmboot.errors", "vmboot.events"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
 def lab_view(status: LabStatus, *, login: str) -> RenderableType:
     """Where the lab is and how to use it.
 
-    :param login: the file to source; it leads to the password
+    :param login: the file to source; the password is in a file beside it
     """
     lab = status.vcenter
     return stack(
         facts(
             ("URL", lab.url),
             ("user", lab.user),
-            ("password", f"sourced from {login}"),
+            ("password", f"in {Path(login).with_name('password')}"),
+            ("login", f"source {login}"),
             ("thumbprint", lab.thumbprint),
             ("process", lab.pid),
             ("machines", status.vms),
