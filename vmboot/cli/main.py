@@ -42,7 +42,7 @@ def _run(words: list[str], terminal: Terminal) -> int:
         terminal.stdout.write(top_help(colour=terminal.colour_on(terminal.stdout)))
         terminal.stdout.flush()
         return Exit.OK
-    if words == ["--version"]:
+    if words[:1] == ["--version"] and set(words[1:]) <= {"--json", "-q", "--quiet", "--debug"}:
         return _version(terminal)
     sys.excepthook = crash = CrashReport(terminal)
     threading.excepthook = crash.in_thread
@@ -52,7 +52,10 @@ def _run(words: list[str], terminal: Terminal) -> int:
 def _version(terminal: Terminal) -> int:
     from importlib.metadata import version
 
-    terminal.stdout.write(f"vmboot {version('vmboot')}\n")
+    if terminal.json:
+        terminal.deliver_json({"version": version("vmboot")})
+    else:
+        terminal.stdout.write(f"vmboot {version('vmboot')}\n")
     return Exit.OK
 
 

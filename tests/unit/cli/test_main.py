@@ -127,3 +127,4 @@ def test_the_version_is_the_packages():
     from importlib.metadata import version
 
     assert vmboot("--version").stdout == f"vmboot {version('vmboot')}\n"
+    assert json.loads(vmboot("--version", "--json").stdout) == {"version": version("vmboot")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -27,18 +28,28 @@ def loaders_view(report: LoaderReport) -> RenderableType:
 
 
 def loaders_table(loaders: Sequence[Loader]) -> RenderableType:
+    """A table for each folder, so that its long name is there once."""
+    folders: dict[tuple[str, str], list[Loader]] = {}
+    for each in loaders:
+        folders.setdefault((str(Path(each.path).parent), each.source), []).append(each)
+    return stack(*(_folder(*key, found) for key, found in folders.items()))
+
+
+def _folder(folder: str, source: str, loaders: Sequence[Loader]) -> RenderableType:
+    versions = sorted({each.version for each in loaders if each.version})
     rows = [
         (
             each.kind,
-            each.version or "-",
+            each.arch,
+            Path(each.path).name,
             _abilities(each),
             ", ".join(each.signers) or "nobody",
-            each.source,
-            each.path,
         )
         for each in loaders
     ]
-    return table(("loader", "version", "can", "signed by", "from", "file"), rows)
+    title = f"{folder} ({', '.join([source, *versions])})"
+    headings = ("loader", "for", "file", "can", "signed by")
+    return table(headings, rows, title=title, whole=frozenset({0, 1}))
 
 
 def _abilities(loader: Loader) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 
 from rich.console import RenderableType
+from rich.text import Text
 
-from vmboot.cli.text import plural
+from vmboot.cli.text import plural, printable
 from vmboot.cli.views.plan import announced
-from vmboot.cli.views.table import hinted, line, stack, table
+from vmboot.cli.views.table import STATE_STYLES, line, stack
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
 
 _EXAMPLE = 2  # machines in the example of a command
@@ -34,13 +35,27 @@ def way_back(result: RunResult, undone: str = "") -> str:
 
 
 def _attention(outcomes: tuple[MachineOutcome, ...]) -> RenderableType | None:
-    rows = [
-        (each.verdict.value, each.path, hinted(each.error, each.hint))
-        for verdict in _SHOWN
-        for each in outcomes
-        if each.verdict is verdict
-    ]
-    return table(("result", "machine", "why"), rows) if rows else None
+    """What did not work, each reason once with all machines it is about."""
+    found: dict[tuple[Done, str, str], list[str]] = {}
+    for each in outcomes:
+        if each.verdict in _SHOWN:
+            own = each.error.startswith(each.path)  # "/DC1/vm/x was changed since the plan"
+            why = f"it{each.error.removeprefix(each.path)}" if own else each.error
+            found.setdefault((each.verdict, why, each.hint or ""), []).append(each.path)
+    ordered = sorted(found.items(), key=lambda item: _SHOWN.index(item[0][0]))
+    blocks = [_reason(*key, paths) for key, paths in ordered]
+    return stack(*blocks) if blocks else None
+
+
+def _reason(verdict: Done, error: str, hint: str, paths: list[str]) -> RenderableType:
+    text = Text(verdict.value, style="none")
+    text.stylize(STATE_STYLES[verdict.value])
+    text.append(f": {printable(error)}" if error else "")
+    for path in paths:
+        text.append(f"\n  {printable(path)}", style="bold")
+    if hint:
+        text.append(f"\n  hint: {printable(hint)}")
+    return text
 
 
 def _resumed(result: RunResult) -> RenderableType | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
-from vmboot.cli.text import plural, size
+from vmboot.cli.text import plural, printable, size
 from vmboot.cli.views.table import line, stack, table
 
 if TYPE_CHECKING:
@@ -20,11 +20,9 @@ def sweep_plan_view(plan: SweepPlan) -> RenderableType:
     """Every ISO of vmboot with its fate."""
     if not plan.files:
         return line("No boot ISO of vmboot is in the fleet's folder on any datastore.")
-    rows = [
-        (_WORDS[each.fate.value], each.path, size(each.size), each.reason) for each in plan.files
-    ]
+    rows = [(_WORDS[each.fate.value], size(each.size), _why(each)) for each in plan.files]
     return stack(
-        table(("", "file", "size", "why"), rows, numbers=frozenset({2})),
+        table(("", "size", "file, and why"), rows, numbers=frozenset({1}), whole=frozenset({0})),
         line(f"{_files(plan.to_remove)} can go.", "bold"),
     )
 
@@ -35,6 +33,11 @@ def sweep_result_view(result: SweepResult) -> RenderableType:
         table(("not deleted", "why"), result.failed.items()) if result.failed else None,
         line(f"{_files(result.removed)} deleted, {len(result.kept)} kept.", "bold"),
     )
+
+
+def _why(file: SweepFile) -> Text:
+    """The path on a line of its own: beside a reason it would be broken at 80 columns."""
+    return Text(f"{printable(file.path)}\n{printable(file.reason)}")
 
 
 def _files(files: tuple[SweepFile, ...]) -> str:

@@ -13,11 +13,12 @@ def test_what_did_not_work_comes_first_and_the_undo_command_last():
     assert (
         rendered(result_view(result))
         == """\
-result    machine         why
-─────────────────────────────────────────────────────────────────
-failed    /DC1/vm/PVS/c   the datastore is full
-                          hint: free some space
-pending   /DC1/vm/PVS/b   boot order waits for its next power off
+failed: the datastore is full
+  /DC1/vm/PVS/c
+  hint: free some space
+
+pending: boot order waits for its next power off
+  /DC1/vm/PVS/b
 
 3 machines in 4.2 s: 1 done, 1 pending, 1 failed.
 
@@ -59,3 +60,20 @@ def test_one_machine_that_was_shut_down_and_none():
     one = rendered(result_view(fleets.result(fleets.outcome("a"), shut_down=("/DC1/vm/a",))))
     assert "1 machine was shut down, off now: a." in one
     assert "shut down" not in rendered(result_view(fleets.result(fleets.outcome("a"))))
+
+
+def test_a_reason_and_its_hint_stand_there_once_for_all_machines_it_is_about():
+    why = ("its change needs it powered off", "power it off and apply again")
+    outcomes = [fleets.outcome(name, Done.PENDING, *why) for name in ("a", "b", "c")]
+    text = rendered(result_view(fleets.result(*outcomes)))
+    assert text.count("power it off and apply again") == 1
+    assert "  /DC1/vm/PVS/a\n  /DC1/vm/PVS/b\n  /DC1/vm/PVS/c\n  hint: " in text
+
+
+def test_machines_that_changed_meanwhile_share_their_reason():
+    outcomes = [
+        fleets.outcome(name, Done.FAILED, f"/DC1/vm/PVS/{name} was changed since the plan", "plan")
+        for name in ("a", "b")
+    ]
+    text = rendered(result_view(fleets.result(*outcomes)))
+    assert "failed: it was changed since the plan\n  /DC1/vm/PVS/a\n  /DC1/vm/PVS/b" in text
