@@ -12,10 +12,10 @@ import pytest
 
 from tests.lab.fleetlab import ALL, Site, site_on
 from vmboot.clock import Deadline, poll
-from vmboot.errors import LockedError
+from vmboot.errors import LockedError, RefusedError
 from vmboot.fleet.checkup import Finding
 from vmboot.fleet.doctor import check_fleet
-from vmboot.fleet.journal import Intent, begin
+from vmboot.fleet.journal import Intent, begin, runs_dir
 from vmboot.fleet.spec import Fleet
 from vmboot.fleet.status import State, Status, read_status
 from vmboot.fleet.sweep import Fate, SweepFile, plan_sweep, sweep
@@ -250,6 +250,16 @@ def test_sweep_leaves_young_files_alone_for_somebody_may_be_about_to_use_them(
 
 
 @pytest.mark.usefixtures("aged")
+def test_nothing_is_swept_while_a_journal_cannot_be_read(site: Site) -> None:
+    fleet = site.fleet(ALL)
+    folder = runs_dir() / "20261122-0000-0000"
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / "journal.jsonl").write_text('{"kind":"run","id":\n{"kind":"end"}\n')
+
+    with pytest.raises(RefusedError, match="damaged"):
+        plan_sweep(fleet, site.session, everything=True)
+
+
 def test_sweep_keeps_what_an_undo_would_bring_back(site: Site) -> None:
     text = "targets: [{vms: pvs-001, method: iso}]\n"
     first = site.apply(site.fleet(text))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmboot.errors import RefusedError
-from vmboot.fleet.runs import RunSummary, list_runs, load_run
+from vmboot.fleet.runs import RunSummary, load_run, read_runs
 from vmboot.vsphere import soap
 from vmboot.vsphere.holders import Holders, file_name, read_holders
 from vmboot.vsphere.machine import Machine
@@ -60,7 +60,8 @@ def look(session: Session, *, keep_days: float, everything: bool, state: Path | 
 
     :param keep_days: how old runs may be whose undo counts
     :param everything: what only an undo would need does not count
-    :raises RefusedError: the configuration of a machine cannot be read, so what it holds is unknown
+    :raises RefusedError: the configuration of a machine, or a run's journal, cannot be read, so
+        what it needs is unknown
     """
     holders = read_holders(session)
     if holders.unreadable:
@@ -70,9 +71,14 @@ def look(session: Session, *, keep_days: float, everything: bool, state: Path | 
             hint="bring back their hosts and datastores, remove them from the inventory, or grant "
             "System.Read on them; nothing is swept before",
         )
-    runs = list_runs(state=state)
-    undoable = {} if everything else _undoable(runs, keep_days, state)
-    return Needed(holders, undoable, _begun(runs, state), _now(session))
+    listed = read_runs(state=state)
+    for message in listed.damaged.values():
+        raise RefusedError(
+            f"what a run needs cannot be read: {message}",
+            hint="move that run's folder away if nobody will undo it; nothing is swept before",
+        )
+    undoable = {} if everything else _undoable(listed.runs, keep_days, state)
+    return Needed(holders, undoable, _begun(listed.runs, state), _now(session))
 
 
 def _undoable(
