@@ -51,13 +51,19 @@ def data_dir() -> Path:
 def private_dir(path: Path) -> Path:
     """Make ``path``, and every level above it that is missing, for its owner only; return it.
 
-    :raises RefusedError: see :func:`trusted`
+    :raises RefusedError: it cannot be made; or see :func:`trusted`
     """
     missing = [level for level in (path, *path.parents) if not level.exists()]
     for level in reversed(missing):
-        with suppress(FileExistsError):  # another thread or process was faster
-            level.mkdir(mode=_PRIVATE)
-            level.chmod(_PRIVATE)  # a umask may even take from the owner
+        try:
+            with suppress(FileExistsError):  # another thread or process was faster
+                level.mkdir(mode=_PRIVATE)
+                level.chmod(_PRIVATE)  # a umask may even take from the owner
+        except OSError as error:
+            raise RefusedError(
+                f"folder {level} cannot be made: {error.strerror}",
+                hint="set VMBOOT_STATE and VMBOOT_CACHE to places that you can write to",
+            ) from error
     return trusted(path)
 
 

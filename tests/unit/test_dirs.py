@@ -124,3 +124,10 @@ def test_a_hash_is_remembered_in_a_file_of_ones_own(umask: None):
     HashCache().put(session, datastore, FileInfo("x.iso", 5, "2026-11-21T10:00:00Z"), "abc")
     (file,) = state_dir().iterdir()
     assert mode(file) & 0o077 == 0
+
+
+def test_a_folder_that_cannot_be_made_is_refused_with_the_variable_to_set(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RefusedError, match="cannot be made") as caught:
+        private_dir(tmp_path / "file" / "state")
+    assert "VMBOOT_STATE" in str(caught.value.hint)
