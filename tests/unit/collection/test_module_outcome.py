@@ -89,3 +89,10 @@ def test_the_diff_has_before_and_after_of_each_changed_machine():
             "after": "boot order: CD\n",
         }
     ]
+
+
+def test_what_waits_for_a_power_off_is_no_part_of_the_diff():
+    plan = planned("b", Verdict.PENDING, later=(ORDER,))
+    rows = of_plan([plan], diff)["machines"]
+    assert rows[0]["changes"]
+    assert text_diff(rows) == []

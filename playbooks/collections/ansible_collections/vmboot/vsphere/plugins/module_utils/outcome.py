@@ -37,17 +37,23 @@ def of_run(result, machines, diff):
 
 
 def text_diff(rows):
-    """Ansible's ``diff``: before and after of each machine that changes."""
+    """Ansible's ``diff``: before and after of each machine that changes, without what waits."""
+    changing = ((row, [line for line in row["changes"] if not _waits(row, line)]) for row in rows)
     return [
         {
             "before_header": row["path"],
             "after_header": row["path"],
-            "before": "".join(f"{line['what']}: {line['before']}\n" for line in row["changes"]),
-            "after": "".join(f"{line['what']}: {line['after']}\n" for line in row["changes"]),
+            "before": "".join(f"{line['what']}: {line['before']}\n" for line in lines),
+            "after": "".join(f"{line['what']}: {line['after']}\n" for line in lines),
         }
-        for row in rows
-        if row["changes"]
+        for row, lines in changing
+        if lines
     ]
+
+
+def _waits(row, line):
+    """With ``power: off`` nothing waits: the machine is shut down, and its verdict is another."""
+    return row["verdict"] == "pending" and line["later"]
 
 
 def _shared(rows):
