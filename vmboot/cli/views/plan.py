@@ -67,7 +67,8 @@ def summary(plan: Plan, *, power: str = "leave") -> str:
 def _groups(plan: Plan, names: Sequence[str]) -> RenderableType:
     counts: dict[tuple[int, bool, str], Counter[Verdict]] = {}
     for machine in plan.machines:
-        key = (machine.group, machine.machine.is_template, machine.method.value)
+        template = machine.machine.is_template or machine.make_template
+        key = (machine.group, template, machine.method.value)
         counts.setdefault(key, Counter())[machine.verdict] += 1
     rows = [
         (_group_name(names, group, template), method, *(counted[v] or "-" for v in _VERDICTS))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from tests.unit.cli import fleets
 from tests.unit.cli.screens import rendered
 from vmboot.cli.views.plan import brief_plan_view, plan_view, shut_down_words, summary
@@ -96,3 +98,10 @@ def test_of_many_machines_that_go_down_a_few_are_named():
 
 def test_with_the_default_policy_no_machine_goes_down():
     assert shut_down_words(fleets.plan(fleets.waiting("pvs-001"))) == ""
+
+
+def test_a_template_that_was_left_a_vm_counts_with_the_other_templates():
+    left = replace(fleets.changing("tpl-1"), make_template=True)
+    whole = replace(fleets.fine("tpl-2"), machine=fleets.machine("tpl-2", is_template=True))
+    text = rendered(plan_view(fleets.plan(left, whole), groups=("/DC1/vm/Templates/*",)))
+    assert text.count("/DC1/vm/Templates/*") == 1
