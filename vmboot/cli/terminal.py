@@ -126,9 +126,14 @@ class Terminal:
             with suppress(OSError, ValueError):  # a stream that is no file needs no silencing
                 _to_nowhere(self.stdout)
 
+    @property
+    def shows(self) -> bool:
+        """True where :meth:`show` prints."""
+        return not self.json and not self.quiet
+
     def show(self, view: Callable[[], RenderableType]) -> None:
         """Something to read before the result; silent with ``--json`` and ``--quiet``."""
-        if not self.json and not self.quiet:
+        if self.shows:
             self._print(view())
 
     def _print(self, view: RenderableType) -> None:

@@ -196,6 +196,8 @@ def _deliver(terminal: Terminal, plan: Plan, result: RunResult | None, code: Exi
     def document() -> dict[str, Any]:
         return {"plan": plan.to_json(), "result": None if result is None else result.to_json()}
 
+    if result is None and terminal.shows:
+        return code  # the plan stands there, with its sum
     terminal.deliver(
         document, lambda: line(summary(plan)) if result is None else result_view(result)
     )

@@ -142,6 +142,8 @@ class _Shown:
             about = {"undoes": self.found.id, "power_on": started, "plan": self.plan.to_json()}
             return {**about, **done}
 
+        if result is None and self.terminal.shows:
+            return code  # the plan stands there, with its sum
         self.terminal.deliver(
             document,
             lambda: (

@@ -70,6 +70,14 @@ def test_a_dry_run_is_a_plan(monkeypatch):
     assert "apply" not in seam.names
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_the_sum_of_a_dry_run_stands_there_once(monkeypatch, quiet):
+    record(monkeypatch, plan=CHANGE)
+    screen = terminal(quiet=quiet)
+    run(options(dry_run=True), screen)
+    assert out(screen).count("1 machine: 1 to change") == 1
+
+
 def test_with_nothing_to_do_nothing_is_asked_and_nothing_written(monkeypatch):
     seam = record(monkeypatch, plan=fleets.plan(fleets.fine("a")), apply=RESULT)
     assert run(options(), terminal()) == 0

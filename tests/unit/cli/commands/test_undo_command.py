@@ -84,6 +84,14 @@ def test_a_dry_run_shows_and_stops(monkeypatch, machines, code):
     assert "undo" not in seam.names
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_the_sum_of_a_dry_run_stands_there_once(monkeypatch, quiet):
+    record(monkeypatch)
+    screen = terminal(quiet=quiet)
+    run(options(dry_run=True), screen)
+    assert out(screen).count("1 machine: 1 to restore.") == 1
+
+
 def test_what_cannot_go_back_is_shown_with_the_reason(monkeypatch):
     record(monkeypatch, plan_undo=fleets.undo_plan(fleets.restoring("a"), fleets.gone("b")))
     screen = terminal()
