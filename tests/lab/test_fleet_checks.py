@@ -249,9 +249,9 @@ def test_sweep_leaves_young_files_alone_for_somebody_may_be_about_to_use_them(
     assert {file.path for file in swept.removed} == {file.path for file in young.values()}
 
 
-@pytest.mark.usefixtures("aged")
 def test_nothing_is_swept_while_a_journal_cannot_be_read(site: Site) -> None:
     fleet = site.fleet(ALL)
+    store = put(site, OLD)
     folder = runs_dir() / "20261122-0000-0000"
     folder.mkdir(mode=0o700, parents=True)
     (folder / "journal.jsonl").write_text('{"kind":"run","id":\n{"kind":"end"}\n')
@@ -259,7 +259,10 @@ def test_nothing_is_swept_while_a_journal_cannot_be_read(site: Site) -> None:
     with pytest.raises(RefusedError, match="damaged"):
         plan_sweep(fleet, site.session, everything=True)
 
+    delete(site.session, datastore=store, path=f"vmboot/{OLD}")
 
+
+@pytest.mark.usefixtures("aged")
 def test_sweep_keeps_what_an_undo_would_bring_back(site: Site) -> None:
     text = "targets: [{vms: pvs-001, method: iso}]\n"
     first = site.apply(site.fleet(text))
