@@ -277,9 +277,15 @@ def begin(
     state: Path | None = None,
 ) -> Journal:
     """Open the journal of a new run and write its first line."""
-    folder = _new_folder(private_dir(runs_dir(state)))
-    journal = Journal(folder / FILE, create=True)
-    _sync_folder(folder)
+    try:
+        folder = _new_folder(private_dir(runs_dir(state)))
+        journal = Journal(folder / FILE, create=True)
+        _sync_folder(folder)
+    except OSError as error:
+        raise RefusedError(
+            f"the journal of a new run cannot be made in {runs_dir(state)}: {error.strerror}",
+            hint="without a journal nothing is changed; make room, or set VMBOOT_STATE",
+        ) from error
     journal.write(
         Started(
             id=folder.name,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from vmboot.clock import Deadline, poll
 from vmboot.dirs import private_dir, state_dir
-from vmboot.errors import DeadlineError, LockedError
+from vmboot.errors import DeadlineError, LockedError, RefusedError
 
 #: Somebody who only looks whether a run is at work holds the lock for an instant.
 PATIENCE_S = 0.5
@@ -58,7 +58,7 @@ def _files_lock(vcenter: str, kind: int, state: Path | None) -> Iterator[None]:
     """The boot ISOs of a vCenter: many runs may use them, one sweep deletes them."""
     name = hashlib.sha256(f"{vcenter}\nfiles".encode()).hexdigest()[:16]
     path = private_dir((state or state_dir()) / "locks") / f"{name}.files"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _opened(path)
     try:
         _take_files(descriptor, kind)
         yield
@@ -92,11 +92,21 @@ def check_free(vcenter: str, fleet: str, *, state: Path | None = None) -> None:
 def _open(vcenter: str, fleet: str, state: Path | None) -> Iterator[int]:
     name = hashlib.sha256(f"{vcenter}\n{fleet}".encode()).hexdigest()[:16]
     path = private_dir((state or state_dir()) / "locks") / f"{name}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _opened(path)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise RefusedError(
+            f"the lock {path} cannot be opened: {error.strerror}",
+            hint="without it two runs could meet; set VMBOOT_STATE to a place you can write to",
+        ) from error
 
 
 def owner() -> dict[str, str | int]:

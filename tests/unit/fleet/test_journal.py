@@ -270,3 +270,14 @@ def rename(state: Path, run_id: str, name: str) -> str:
     file = folder / FILE
     file.write_text(file.read_text().replace(f'"id":"{run_id}"', f'"id":"{name}"'))
     return name
+
+
+def test_a_run_that_cannot_have_a_journal_does_not_begin(tmp_path: Path) -> None:
+    full = tmp_path / "full"
+    full.mkdir(mode=0o700)
+    (full / "runs").symlink_to("/proc/self/task")  # where nobody can make a folder
+
+    with pytest.raises(RefusedError, match="the journal of a new run cannot be made in") as caught:
+        start(full)
+
+    assert "VMBOOT_STATE" in (caught.value.hint or "")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vmboot.errors import LockedError
+from vmboot.errors import LockedError, RefusedError
 from vmboot.fleet.lock import run_lock, sweep_lock
 
 
@@ -55,3 +55,18 @@ def test_no_run_of_any_fleet_during_a_sweep(tmp_path: Path) -> None:
         pass
     with run_lock("vc", "/etc/fleet.yml", state=tmp_path):
         pass
+
+
+def test_a_lock_that_cannot_be_opened_is_a_refusal_with_a_way_out(tmp_path: Path) -> None:
+    with run_lock("vc", "/etc/fleet.yml", state=tmp_path):
+        pass
+    for file in (tmp_path / "locks").glob("*.lock"):
+        file.unlink()
+        file.mkdir()
+
+    with (
+        pytest.raises(RefusedError, match=r"\.lock cannot be opened") as caught,
+        run_lock("vc", "/etc/fleet.yml", state=tmp_path),
+    ):
+        pass
+    assert "VMBOOT_STATE" in (caught.value.hint or "")
