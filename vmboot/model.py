@@ -23,6 +23,7 @@ class BootMethod(StrEnum):
 
     ISO = "iso"
     PXE = "pxe"
+    BDM = "bdm"
 
 
 class Transport(StrEnum):
@@ -92,6 +93,8 @@ class BootConfig:
     :param retry_pause: seconds between two rounds through the list
     :param random_start: begin at a random server, then go on in order
     :param snippet: iPXE commands of the user's own, run before the first server is asked
+    :param work: ask each server for work first (PXE on disk); without work the machine goes on to
+        its next boot device
     """
 
     servers: tuple[BootServer, ...]
@@ -101,3 +104,4 @@ class BootConfig:
     retry_pause: float = 5.0
     random_start: bool = False
     snippet: str = ""
+    work: bool = False

@@ -56,6 +56,41 @@ class SetCdrom:
 
 
 @dataclass(frozen=True, slots=True)
+class AddDisk:
+    """Attach an existing disk file at a slot. ``controller`` may be a ``temp_key``.
+
+    Never creates or sizes a file: the disk is there already, see :mod:`vmboot.vsphere.disks`.
+
+    :param file: datastore path of the VMDK
+    :param datastore: managed object id of its datastore
+    """
+
+    temp_key: int
+    controller: int
+    unit: int
+    file: str
+    datastore: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DetachDisk:
+    """Take a BDM disk of vmboot's own out of a machine; its file stays where it is."""
+
+    key: int
+    label: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetExtra:
+    """Set one extraConfig key; an empty ``after`` removes it."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveDevice:
     """Remove a device that vmboot itself had added. Never a disk."""
 
@@ -71,7 +106,17 @@ class SetBootOrder:
     after: tuple[BootEntry, ...]
 
 
-Change: TypeAlias = AddController | MoveDevice | AddCdrom | SetCdrom | RemoveDevice | SetBootOrder
+Change: TypeAlias = (
+    AddController
+    | MoveDevice
+    | AddCdrom
+    | SetCdrom
+    | AddDisk
+    | DetachDisk
+    | RemoveDevice
+    | SetExtra
+    | SetBootOrder
+)
 
 
 @dataclass(frozen=True, slots=True)

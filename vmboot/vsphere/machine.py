@@ -79,6 +79,26 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskBacking:
+    """What a virtual disk is made of; what decides whether it may move, and what a move must keep.
+
+    :param datastore: managed object id
+    :param capacity: bytes
+    :param mode: ``diskMode``, e.g. ``"persistent"``
+    :param sharing: ``"sharingNone"`` or ``"sharingMultiWriter"``; ``""`` where the server gave none
+    :param kind: ``flat``, ``sesparse``, ``rdm`` or ``other``
+    :param has_parent: it is a child of another disk: a linked clone, or a snapshot's delta
+    """
+
+    datastore: str = ""
+    capacity: int = 0
+    mode: str = "persistent"
+    sharing: str = ""
+    kind: str = "flat"
+    has_parent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """A device on a controller, or a NIC.
 
@@ -89,6 +109,7 @@ class Device:
     :param uuid: of a disk, ``backing.uuid``, which stays; ``""`` where the server gave none
     :param model: pyVmomi type name, e.g. ``"VirtualVmxnet3"``
     :param mac: of a NIC, lower case with colons
+    :param disk: of a disk
     """
 
     key: int
@@ -102,6 +123,7 @@ class Device:
     file: str = ""
     mac: str = ""
     uuid: str = ""
+    disk: DiskBacking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +161,12 @@ class Machine:
     :param boot_order: as configured; empty means the firmware's default
     :param unavailable: ``runtime.connectionState`` where it is not ``connected``, e.g.
         ``"inaccessible"``; what is known of such a machine may be old or nothing
+    :param home: datastore path of its folder, ``"[shared-01] pvs-001"``, from
+        ``config.files.vmPathName``
+    :param media: extraConfig ``vmboot.media``: name and hash of the BDM disk that vmboot gave it
+    :param quick_boot: extraConfig ``efi.quickBoot.enabled``; ``None`` where it is not set
+    :param fault_tolerant: it is one of a fault tolerance pair
+    :param encrypted: its home is encrypted (``config.keyId``)
     """
 
     moid: str
@@ -158,3 +186,8 @@ class Machine:
     hardware: Hardware = field(default_factory=Hardware)
     boot_order: tuple[BootEntry, ...] = ()
     unavailable: str = ""
+    home: str = ""
+    media: str = ""
+    quick_boot: bool | None = None
+    fault_tolerant: bool = False
+    encrypted: bool = False
