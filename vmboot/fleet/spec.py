@@ -17,6 +17,7 @@ from vmboot.fleet.specmodels import (
     BootstrapFile,
     BootstrapFiles,
     Document,
+    LoaderSection,
     Media,
     NetworkSection,
     Rollout,
@@ -36,7 +37,8 @@ class Fleet:
 
     :param file: absolute path of the document
     :param sha256: hex digest of its bytes, for the journal
-    :param snippet: iPXE commands of the user's own, read from their file if it is one
+    :param snippets: iPXE commands of the user's own by method, read from their files if they are
+        in one
     """
 
     file: Path
@@ -49,12 +51,22 @@ class Fleet:
     targets: tuple[Target, ...]
     templates: tuple[Target, ...]
     rollout: Rollout
-    snippet: str = ""
+    snippets: Mapping[BootMethod, str] = field(default_factory=dict)
     located: Located = field(default_factory=lambda: Located(""), repr=False, compare=False)
 
     @property
     def uses_iso(self) -> bool:
-        return any(entry.method is BootMethod.ISO for entry in self.targets + self.templates)
+        return self.uses(BootMethod.ISO)
+
+    def uses(self, method: BootMethod) -> bool:
+        """True if some machines boot by ``method``."""
+        return any(entry.method is method for entry in self.targets + self.templates)
+
+    @property
+    def builds(self) -> tuple[BootMethod, ...]:
+        """The methods in use whose media vmboot builds, from boot servers and bootstraps."""
+        sections = {BootMethod.ISO: self.media.iso, BootMethod.BDM: self.media.bdm}
+        return tuple(m for m, section in sections.items() if self.uses(m) and not section.image)
 
     @property
     def ca_file(self) -> Path | None:
@@ -71,18 +83,25 @@ class Fleet:
         given = {Firmware.BIOS: self.bootstrap.bios, Firmware.UEFI: self.bootstrap.uefi}
         return {firmware: _bootstrap(file) for firmware, file in given.items() if file}
 
-    def boot_config(self) -> BootConfig:
-        """What the boot ISO carries."""
-        iso = self.media.iso
+    def boot_config(self, method: BootMethod = BootMethod.ISO) -> BootConfig:
+        """What the media of ``method`` carry: the boot ISO, or the BDM disk."""
+        bdm = self.media.bdm
+        options: LoaderSection = bdm if method is BootMethod.BDM else self.media.iso
         return BootConfig(
             servers=tuple(BootServer(s.address, s.name) for s in self.boot_servers),
             bootstrap=self.bootstraps(),
             network=Network(**dict(self.network)),
-            server_timeout=iso.server_timeout,
-            retry_pause=iso.retry_pause,
-            random_start=iso.random_start,
-            snippet=self.snippet,
+            server_timeout=options.server_timeout,
+            retry_pause=options.retry_pause,
+            random_start=options.random_start,
+            snippet=self.snippets.get(method, ""),
+            work=method is BootMethod.BDM and bdm.pxe_on_disk,
         )
+
+    def image(self, method: BootMethod) -> Path | None:
+        """The site's own image for ``method``, resolved against the document's folder."""
+        section: LoaderSection = self.media.bdm if method is BootMethod.BDM else self.media.iso
+        return self.file.parent / Path(section.image).expanduser() if section.image else None
 
 
 def _bootstrap(file: BootstrapFile) -> Bootstrap:
@@ -118,7 +137,10 @@ def parse_fleet(text: bytes, *, file: str | Path = "fleet.yml") -> Fleet:
     return Fleet(
         file=Path(file).absolute(),
         sha256=hashlib.sha256(text).hexdigest(),
-        snippet=_snippet(document.media.iso.snippet, Path(file).parent, located),
+        snippets={
+            method: _snippet(section.snippet, method, Path(file).parent, located)
+            for method, section in _sections(document).items()
+        },
         located=located,
         **{name: getattr(document, name) for name in Document.model_fields if name != "version"},
     )
@@ -133,8 +155,9 @@ def _check_whole(document: Document, located: Located) -> None:
             place=located.place(("targets",)),
             hint="add an entry such as '- {vms: \"/DC1/vm/PVS/**\", method: iso}' under targets",
         )
-    if any(entry.method is BootMethod.ISO for entry in entries):
-        _check_iso(document, located)
+    for method, section in _sections(document).items():
+        if any(entry.method is method for entry in entries) and not section.image:
+            _check_built(document, method, located)
     twice = [a for a, n in Counter(s.address for s in document.boot_servers).items() if n > 1]
     if twice:
         raise InputError(
@@ -144,22 +167,28 @@ def _check_whole(document: Document, located: Located) -> None:
         )
 
 
-def _check_iso(document: Document, located: Located) -> None:
+def _sections(document: Document) -> Mapping[BootMethod, LoaderSection]:
+    """The methods that boot from media, and where the document speaks of those."""
+    return {BootMethod.ISO: document.media.iso, BootMethod.BDM: document.media.bdm}
+
+
+def _check_built(document: Document, method: BootMethod, located: Located) -> None:
+    """What media need that vmboot builds itself."""
     if not document.boot_servers:
         raise InputError(
-            "method iso needs boot_servers",
+            f"method {method} needs boot_servers",
             place=located.place(("boot_servers",)),
             hint="add 'boot_servers: [{address: 10.0.0.11}]'",
         )
     if not (document.bootstrap.bios or document.bootstrap.uefi):
         raise InputError(
-            "method iso needs a bootstrap for bios, uefi or both",
+            f"method {method} needs a bootstrap for bios, uefi or both",
             place=located.place(("bootstrap",)),
             hint="add e.g. 'bootstrap: {bios: {file: ARDBP32.BIN}}'",
         )
 
 
-def _snippet(given: str, folder: Path, located: Located) -> str:
+def _snippet(given: str, method: BootMethod, folder: Path, located: Located) -> str:
     """The snippet itself: commands as they are, or the text of the file they name."""
     if not given or "\n" in given.strip() or " " in given.strip():
         return given
@@ -169,8 +198,8 @@ def _snippet(given: str, folder: Path, located: Located) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise InputError(
-            f"media.iso.snippet: cannot read {file}: {why}",
-            place=located.place(("media", "iso", "snippet")),
+            f"media.{method}.snippet: cannot read {file}: {why}",
+            place=located.place(("media", method.value, "snippet")),
             hint="name a file beside this document, or write the commands after 'snippet: |'",
         ) from None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from vmboot.errors import InputError
@@ -14,8 +15,8 @@ from vmboot.fleet.specmodels import Document
 from vmboot.fleet.specyaml import WHERE_TO_START, Located, Path
 
 _SECRET_WORDS = ("password", "passwd", "user", "username", "token", "secret")
-_LATER_KEYS: frozenset[Path] = frozenset({("services",), ("media", "bdm")})
-_LATER_METHODS = ("bdm", "http")
+_LATER_KEYS: frozenset[Path] = frozenset({("services",)})
+_LATER_METHODS = ("http",)
 
 
 def refuse_early(located: Located) -> None:
@@ -35,7 +36,7 @@ def refuse_early(located: Located) -> None:
             raise InputError(
                 f"'{name}' is not available in this version",
                 place=place,
-                hint="remove it; boot from a shared ISO with method iso",
+                hint="remove it; vmboot does not run boot servers yet",
             )
         if str(path[-1]).lower() in _SECRET_WORDS:
             raise InputError(
@@ -197,9 +198,14 @@ def _known_keys(path: Path) -> list[str]:
     for part in path:
         if isinstance(part, int) or model is None:
             continue
-        field = model.model_fields.get(str(part))
+        field = _field(model, str(part))
         model = _model_in(field.annotation) if field else None
-    return list(model.model_fields) if model else []
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _field(model: type[BaseModel], key: str) -> FieldInfo | None:
+    named = ((field.alias or name, field) for name, field in model.model_fields.items())
+    return next((field for name, field in named if name == key), None)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

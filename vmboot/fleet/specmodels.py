@@ -14,8 +14,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from vmboot.model import BootMethod, NetworkMode, Transport
 
-#: How many boot servers one ISO may carry.
+#: How many boot servers one ISO or BDM disk may carry.
 MAX_SERVERS = 32
+MIB = 1 << 20
+_SIZES = range(4 * MIB, 2048 * MIB + 1)
 
 _AMOUNT = re.compile(r"(?:\d+|(?:100|\d{1,2})(?:\.\d+)?%)\Z")
 
@@ -26,6 +28,18 @@ def _amount(value: Any) -> str:
     if not _AMOUNT.match(text):
         raise ValueError("should be a number of machines such as 3, or a share such as 2%")
     return text
+
+
+def _size(value: Any) -> int | None:
+    """``auto``, or a number with ``M`` or ``G`` (1024 based), in bytes."""
+    text = str(value).strip()
+    if text == "auto":
+        return None
+    match = re.fullmatch(r"(\d{1,6})([MG])", text)
+    size = int(match[1]) * (MIB if match[2] == "M" else 1024 * MIB) if match else 0
+    if size not in _SIZES:
+        raise ValueError("should be auto, or a size from 4M to 2G such as 8M")
+    return size
 
 
 def _as_list(value: Any) -> Any:
@@ -62,6 +76,7 @@ Patterns = Annotated[
     BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
     Field(min_length=1),
 ]
+Size = Annotated[int | None, BeforeValidator(_size, json_schema_input_type=str)]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-]+$", max_length=253)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 
@@ -149,10 +164,9 @@ class NetworkSection(Section):
         return self
 
 
-class IsoSection(Section):
-    """The boot ISO all targets of method iso share."""
+class LoaderSection(Section):
+    """What boot media of every kind have in common."""
 
-    datastore: str = Field("auto", min_length=1, description="name, or auto")
     folder: str = Field(
         "vmboot",
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_ .-]*(/[A-Za-z0-9_][A-Za-z0-9_ .-]*)*$",
@@ -161,25 +175,72 @@ class IsoSection(Section):
     name: str = Field(
         "boot",
         pattern=r"^[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?$",
-        description="part of the ISO's file name",
+        description="part of the file name of ISO or disk",
     )
     server_timeout: float = Field(3.0, ge=0.5, le=60, description="seconds a dead server costs")
     retry_pause: float = Field(5.0, ge=0, le=3600, description="seconds between two rounds")
     random_start: bool = Field(False, description="begin at a random server")
     snippet: str = Field("", description="iPXE commands, or the name of a file with them")
+    image: str = Field(
+        "",
+        description="a site's own image instead of one that vmboot builds, relative to this "
+        "document",
+    )
+
+
+class IsoSection(LoaderSection):
+    """The boot ISO all targets of method iso share."""
+
+    datastore: str = Field("auto", min_length=1, description="name, or auto")
+
+
+class BdmSection(LoaderSection):
+    """The BDM disk that each target of method bdm has a copy of."""
+
+    layout: Literal["auto", "mbr", "gpt"] = Field("auto", description="of its partition table")
+    size: Size = Field(
+        None,
+        description="of the disk: auto, or such as 8M",
+        json_schema_extra={"default": "auto"},
+    )
+    way: Literal["auto", "nfc", "flat"] = Field(
+        "auto",
+        alias="import",
+        description="how it gets onto a datastore; nfc: as an appliance, where an application is "
+        "imported (works on vSAN too); flat: by file upload",
+    )
+    pxe_on_disk: bool = Field(
+        False, description="ask the boot servers for work first; without work boot the next device"
+    )
+
+
+class SecureBootSection(Section):
+    """What machines with Secure Boot get instead of the plain media."""
+
+    chain: Literal["none", "shim-grub", "shim-ipxe", "site-key"] = Field(
+        "none",
+        description="how their firmware comes to the bootstrap; none: nothing else than the others",
+    )
 
 
 class Media(Section):
     """What targets boot from."""
 
     iso: Annotated[IsoSection, BeforeValidator(_nothing_is_default)] = IsoSection()
+    bdm: Annotated[BdmSection, BeforeValidator(_nothing_is_default)] = BdmSection()
+    secure_boot: Annotated[SecureBootSection, BeforeValidator(_nothing_is_default)] = (
+        SecureBootSection()
+    )
 
 
 class Target(Section):
     """Machines that boot alike."""
 
     vms: Patterns = Field(description="paths, globs or names; upper and lower case count")
-    method: BootMethod = Field(description="iso: CD first, with the boot ISO; pxe: NIC first")
+    method: BootMethod = Field(
+        description="iso: CD first, with the boot ISO; bdm: a boot disk of its own first; "
+        "pxe: NIC first"
+    )
     nic: int = Field(1, ge=1, le=10, description="which NIC boots with method pxe; 1 is the first")
 
 

@@ -79,16 +79,26 @@ def test_a_static_address_is_an_address() -> None:
         ("boot_servers:", "boot_servres:", "3:1: unknown key 'boot_servres'", "'boot_servers'"),
         ("method: pxe", "methd: pxe", "14:31: unknown key 'methd'", "'method'"),
         ("{host: vc", "{hosst: vc", "2:11: unknown key 'hosst'", "'host'"),
-        ("folder: vmboot", "zzz: x", "11:26: unknown key 'zzz'", "known here: datastore"),
+        ("folder: vmboot", "zzz: x", "11:26: unknown key 'zzz'", "known here: folder"),
         ("vlan: 12", "vlan: many", "9:29: network.vlan: should be a whole number", "'many'"),
         ("vlan: 12", "vlan: 4095", "9:29: network.vlan: should be less than or equal to 4094", ""),
         ("vlan: 12", "mode: dhcp", "9:23: key 'mode' is here twice; first in line 9", "remove"),
-        ("method: pxe", "method: bdm", "14:39: method 'bdm' is not available", "iso or pxe"),
-        ("method: pxe", "method: usb", "14:39: targets[1].method: should be iso or pxe", "'usb'"),
+        ("method: pxe", "method: http", "14:39: method 'http' is not available", "pxe or bdm"),
+        (
+            "method: pxe",
+            "method: usb",
+            "14:39: targets[1].method: should be iso, pxe or bdm",
+            "'usb'",
+        ),
         ("nic: 2", "nic: 0", "14:49: targets[1].nic: should be greater than or equal to 1", "'0'"),
         ("version: 1\n", "", "key 'version' is missing", "version: 1"),
         ("version: 1\n", "version: 2\n", "1:10: version: should be 1", "'2'"),
-        ("  iso: {", "  bdm: {}\n  iso: {", "11:3: 'media.bdm' is not available", "method iso"),
+        ("  iso: {", "  bdm: {size: 9}\n  iso: {", "11:15: media.bdm.size: should be auto", "'9'"),
+        ("  iso: {", "  bdm: {size: 3M}\n  iso: {", "media.bdm.size: should be auto, or", "'3M'"),
+        ("  iso: {", "  bdm: {way: nfc}\n  iso: {", "11:9: unknown key 'way'", "import"),
+        ("  iso: {", "  bdm: {import: x}\n  iso: {", "media.bdm.import: should be auto", "'x'"),
+        ("  iso: {", "  bdm: {impot: nfc}\n  iso: {", "unknown key 'impot'", "'import'"),
+        ("  iso: {", "  secure_boot: {chain: shim}\n  iso: {", "should be none, shim-grub", "shim"),
         ("targets:", "services: {}\ntargets:", "12:1: 'services' is not available", "remove"),
         ("port: 8443", "password: s3cret", "2:50: 'password' does not belong", "VMBOOT_PASSWORD"),
         ("port: 8443", "user: root", "2:50: 'user' does not belong", "VMBOOT_USER"),
@@ -169,6 +179,38 @@ def test_pxe_needs_neither_servers_nor_bootstrap() -> None:
     fleet = parse("version: 1\ntargets: [{vms: app-*, method: pxe}]\nmedia:\nrollout:\n")
     assert not fleet.uses_iso
     assert fleet.targets[0].vms == ("app-*",)
+
+
+BDM = """\
+version: 1
+boot_servers: [10.0.0.11]
+bootstrap: {bios: ARDBP32.BIN}
+media:
+  bdm: {size: 16M, layout: gpt, import: flat, pxe_on_disk: on, retry_pause: 1}
+  secure_boot: {chain: shim-grub}
+targets: [{vms: a, method: bdm}]
+"""
+
+
+def test_method_bdm_has_a_section_of_its_own() -> None:
+    fleet = parse(BDM)
+    section = fleet.media.bdm
+    assert (section.size, section.layout, section.way) == (16 << 20, "gpt", "flat")
+    assert fleet.media.secure_boot.chain == "shim-grub"
+    config = fleet.boot_config(BootMethod.BDM)
+    assert (config.work, config.retry_pause) == (True, 1)
+    assert fleet.boot_config().work is False
+    assert fleet.builds == (BootMethod.BDM,)
+
+
+@pytest.mark.parametrize("method", ["iso", "bdm"])
+def test_an_image_of_the_sites_own_needs_neither_servers_nor_bootstrap(method: str) -> None:
+    text = f"version: 1\ntargets: [{{vms: a, method: {method}}}]\n"
+    assert f"method {method} needs boot_servers" in str(refusal(text))
+    fleet = parse(f"{text}media: {{{method}: {{image: pvs/bdm.img}}}}\n")
+    assert fleet.builds == ()
+    image = fleet.image(BootMethod(method))
+    assert image == fleet.file.parent / "pvs/bdm.img"
 
 
 def test_a_file_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
