@@ -61,18 +61,79 @@ class Started:
 
 @dataclass(frozen=True)
 class Uploading:
-    """A boot ISO is about to be sent to ``path`` on the datastore ``moid``."""
+    """A boot ISO, or the master of BDM disks, is about to be sent to ``path``.
+
+    :param moid: managed object id of the datastore
+    :param servers: the boot server list on it, where vmboot knows that
+    """
 
     kind: ClassVar[str] = "upload"
     path: str
     moid: str
     sha256: str
+    servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Uploaded:
     kind: ClassVar[str] = "uploaded"
     path: str
+
+
+@dataclass(frozen=True)
+class Copying:
+    """A machine's copy of a master is about to be made.
+
+    :param moid: managed object id of the machine
+    :param source: datastore path of the master
+    :param path: datastore path of the copy, on the same datastore
+    :param datastore: managed object id of that datastore
+    :param size: bytes of the disk, and ``sha256`` their digest; 0 and ``""`` where not known
+    """
+
+    kind: ClassVar[str] = "copy"
+    moid: str
+    source: str
+    path: str
+    datastore: str
+    size: int = 0
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Copied:
+    kind: ClassVar[str] = "copied"
+    path: str
+
+
+@dataclass(frozen=True)
+class Removing:
+    """A copy that no machine holds is about to be deleted; ``source`` can make it again.
+
+    The parameters are those of :class:`Copying`.
+    """
+
+    kind: ClassVar[str] = "remove-copy"
+    moid: str
+    source: str
+    path: str
+    datastore: str
+    size: int = 0
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The fleet document was about to be changed by ``media edit``.
+
+    :param before: its whole text
+    :param after_sha256: hex digest of its bytes afterwards
+    """
+
+    kind: ClassVar[str] = "edited"
+    file: str
+    before: str
+    after_sha256: str
 
 
 @dataclass(frozen=True)
@@ -159,6 +220,10 @@ Record: TypeAlias = (
     Started
     | Uploading
     | Uploaded
+    | Copying
+    | Copied
+    | Removing
+    | Edited
     | Intent
     | PoweringOff
     | Marked

@@ -40,7 +40,8 @@ class MachinePlan:
 
     :param now: changes that are made at once, in order
     :param later: changes that need it powered off; made at once with ``--power off``
-    :param iso: datastore path of the boot ISO it will hold; ``""`` for method ``pxe``
+    :param iso: datastore path of the boot ISO it will hold; ``""`` for another method
+    :param bdm: datastore path of its copy of the BDM disk; ``""`` for another method
     :param group: index of the fleet's ``targets``/``templates`` entry it came from
     :param make_template: an unfinished run left this template a VM; it becomes a template again
     """
@@ -52,6 +53,7 @@ class MachinePlan:
     later: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     iso: str = ""
+    bdm: str = ""
     group: int = 0
     make_template: bool = False
 
@@ -75,12 +77,14 @@ class MachinePlan:
 
 @dataclass(frozen=True)
 class Upload:
-    """One boot ISO on one datastore.
+    """One boot ISO, or the master of BDM disks, on one datastore.
 
     :param datastore: name
     :param path: datastore path, ``"[shared-01] vmboot/vmboot-boot-0123456789ab.iso"``
     :param moid: managed object id of the datastore
     :param present: it is there already with the right size and hash; nothing is sent
+    :param kind: a master of BDM disks is imported, not just sent
+    :param pool: managed object id of a resource pool whose hosts reach the datastore, for an import
     """
 
     datastore: str
@@ -89,6 +93,8 @@ class Upload:
     sha256: str
     present: bool
     moid: str = ""
+    kind: Literal["iso", "bdm"] = "iso"
+    pool: str = ""
 
     @property
     def file(self) -> str:

@@ -13,11 +13,15 @@ from vmboot.fleet.codec import decode
 from vmboot.fleet.journal import (
     FILE,
     Closed,
+    Copied,
+    Copying,
+    Edited,
     Ended,
     Intent,
     Marked,
     PoweringOff,
     Record,
+    Removing,
     Settled,
     Started,
     Undone,
@@ -33,6 +37,10 @@ _KINDS: Mapping[str, type[Record]] = {
         Started,
         Uploading,
         Uploaded,
+        Copying,
+        Copied,
+        Removing,
+        Edited,
         Intent,
         PoweringOff,
         Marked,
@@ -45,6 +53,10 @@ _KINDS: Mapping[str, type[Record]] = {
 #: How a machine's line begins; a summary counts these without decoding them.
 _INTENT = b'{"kind":"intent"'
 _POWER_OFF = b'{"kind":"power-off"'
+_DETAILS = tuple(
+    f'{{"kind":"{kind}"'.encode()
+    for kind in (Settled.kind, Copying.kind, Copied.kind, Removing.kind, Edited.kind)
+)
 T = TypeVar("T")
 
 
@@ -107,7 +119,11 @@ class Run:
 
     :param intents: by managed object id, in order; a machine changed twice has two
     :param marked: templates whose round trip is over
-    :param uploads: ISO uploads that were begun and not seen to end
+    :param uploads: uploads of boot ISOs and masters that were begun and not seen to end
+    :param sent: those that were begun, whether they ended or not
+    :param copies: BDM disks that were begun to be made, by path; ``copied`` were seen to end
+    :param removed: BDM disks that it was about to delete, by path
+    :param edited: what became of the fleet document, ``None`` if nothing
     :param shut_down: managed object ids of machines it was about to shut down
     :param powered: those machines as they were, by managed object id
     """
@@ -116,6 +132,11 @@ class Run:
     intents: Mapping[str, tuple[Intent, ...]]
     marked: frozenset[str] = frozenset()
     uploads: tuple[Uploading, ...] = ()
+    sent: tuple[Uploading, ...] = ()
+    copies: Mapping[str, Copying] = field(default_factory=dict)
+    copied: frozenset[str] = frozenset()
+    removed: Mapping[str, Removing] = field(default_factory=dict)
+    edited: Edited | None = None
     shut_down: frozenset[str] = frozenset()
     powered: Mapping[str, Machine] = field(default_factory=dict)
     settled: Mapping[str, Settled] = field(default_factory=dict)
@@ -213,6 +234,11 @@ def _assemble(records: Iterable[Record], path: Path) -> Run:
         intents=_grouped(by_kind[Intent]),
         marked=frozenset(record.moid for record in by_kind[Marked]),
         uploads=tuple(u for u in by_kind[Uploading] if u.path not in sent),
+        sent=tuple(by_kind[Uploading]),
+        copies={record.path: record for record in by_kind[Copying]},
+        copied=frozenset(record.path for record in by_kind[Copied]),
+        removed={record.path: record for record in by_kind[Removing]},
+        edited=_last(by_kind[Edited]),
         shut_down=frozenset(m for record in by_kind[PoweringOff] for m in record.moids),
         powered={m.moid: m for record in by_kind[PoweringOff] for m in record.before},
         settled={record.moid: record for record in by_kind[Settled]},
@@ -274,7 +300,7 @@ def _summary(path: Path) -> RunSummary | None:
             machines.add(_moid(line, path))
         elif line.startswith(_POWER_OFF):
             machines |= _shut_down(_parse(line, path))
-        elif not line.startswith(b'{"kind":"outcome"'):
+        elif not line.startswith(_DETAILS):
             rest.append(_parse(line, path))
     records = {data["kind"]: data for data in rest}
     if "run" not in records:  # killed before its first line: it cannot have written anything else
