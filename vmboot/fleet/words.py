@@ -5,23 +5,28 @@ Data out, no layout: the CLI and the Ansible module decide how a line looks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vmboot.vsphere.changes import (
     AddCdrom,
     AddController,
+    AddDisk,
     Change,
+    DetachDisk,
     MoveDevice,
     RemoveDevice,
     SetBootOrder,
     SetCdrom,
+    SetExtra,
 )
+from vmboot.vsphere.effects import apply_changes
 from vmboot.vsphere.machine import (
     BootEntry,
     CdBacking,
     Connection,
+    Device,
     DeviceKind,
     Hardware,
     Machine,
@@ -72,22 +77,18 @@ def diff(plan: Planned) -> tuple[DiffLine, ...]:
 def changes_in_words(
     changes: Iterable[Change], hardware: Hardware, *, later: bool = False
 ) -> tuple[DiffLine, ...]:
-    """``changes`` to ``hardware``, one line each."""
+    """``changes`` to ``hardware``, one line each; a BDM disk for another at its place is one."""
     changes = tuple(changes)
     slots = Slots(hardware, changes)
-    return tuple(DiffLine(*_line(change, slots), later) for change in changes)
+    replaced = [slots.replaced(change) for change in changes if isinstance(change, AddDisk)]
+    shown = (change for change in changes if change not in replaced)
+    return tuple(DiffLine(*_line(change, slots), later) for change in shown)
 
 
 def _line(change: Change, slots: Slots) -> tuple[str, str, str]:
     match change:
         case AddController():
             return f"{change.bus.upper()} controller {change.number}", "none", change.model
-        case MoveDevice():
-            return (
-                change.label or f"device {change.key}",
-                slots.name(change.from_controller, change.from_unit),
-                slots.name(change.to_controller, change.to_unit),
-            )
         case AddCdrom():
             slot = slots.name(change.controller, change.unit)
             return f"CD/DVD drive at {slot}", "none", drive(change.backing, change.connection)
@@ -97,10 +98,34 @@ def _line(change: Change, slots: Slots) -> tuple[str, str, str]:
                 drive(change.before, change.before_connection),
                 drive(change.backing, change.connection),
             )
+        case AddDisk() | DetachDisk() | MoveDevice():
+            return _disk_line(change, slots)
         case RemoveDevice():
             return change.label or f"device {change.key}", "there", "removed"
-        case SetBootOrder():
-            return "boot order", slots.order(change.before), slots.order(change.after)
+        case SetExtra() | SetBootOrder():
+            return _setting_line(change, slots)
+
+
+def _disk_line(change: AddDisk | DetachDisk | MoveDevice, slots: Slots) -> tuple[str, str, str]:
+    match change:
+        case AddDisk():
+            old = slots.replaced(change)
+            slot = slots.name(change.controller, change.unit)
+            return f"boot disk at {slot}", old.file if old else "none", change.file
+        case DetachDisk():
+            return f"boot disk at {slots.place(change.key)}", change.file, "detached, file kept"
+        case MoveDevice():
+            return (
+                change.label or f"device {change.key}",
+                slots.name(change.from_controller, change.from_unit),
+                slots.name(change.to_controller, change.to_unit),
+            )
+
+
+def _setting_line(change: SetExtra | SetBootOrder, slots: Slots) -> tuple[str, str, str]:
+    if isinstance(change, SetExtra):
+        return change.name, change.before or "none", change.after or "none"
+    return "boot order", slots.order(change.before), slots.order_after(change.after)
 
 
 class Slots:
@@ -108,23 +133,44 @@ class Slots:
 
     def __init__(self, hardware: Hardware, changes: Iterable[Change] = ()) -> None:
         self._buses = {c.key: (str(c.bus.upper()), c.number) for c in hardware.controllers}
+        changes = tuple(changes)
         for change in changes:
             if isinstance(change, AddController):
                 self._buses[change.temp_key] = (str(change.bus.upper()), change.number)
+        after, _ = apply_changes(hardware, (), changes)
         self._devices = {device.key: device for device in hardware.devices}
+        self._devices_after = {device.key: device for device in after.devices}
+        self._detached = [change for change in changes if isinstance(change, DetachDisk)]
 
     def name(self, controller: int | None, unit: int | None) -> str:
         """``"IDE 0:0"``: bus, controller number, unit."""
         bus, number = self._buses.get(controller or 0, ("controller", controller))
         return f"{bus} {number}:{unit}"
 
-    def order(self, entries: tuple[BootEntry, ...]) -> str:
-        """``"CD, disk SCSI 0:0, Network adapter 1"``."""
-        return ", ".join(self._entry(entry) for entry in entries) or "the firmware's own"
+    def place(self, key: int) -> str:
+        """Where a device is before the changes."""
+        device = self._devices.get(key)
+        return self.name(device.controller, device.unit) if device else f"key {key}"
 
-    def _entry(self, entry: BootEntry) -> str:
+    def replaced(self, new: AddDisk) -> DetachDisk | None:
+        """The disk that is detached to make room for ``new``."""
+        slot = self.name(new.controller, new.unit)
+        return next((old for old in self._detached if self.place(old.key) == slot), None)
+
+    def order(self, entries: tuple[BootEntry, ...]) -> str:
+        """``"CD, disk SCSI 0:0, Network adapter 1"``, with the places before the changes."""
+        return self._order(entries, self._devices)
+
+    def order_after(self, entries: tuple[BootEntry, ...]) -> str:
+        """The same with the places after the changes."""
+        return self._order(entries, self._devices_after)
+
+    def _order(self, entries: tuple[BootEntry, ...], devices: Mapping[int, Device]) -> str:
+        return ", ".join(self._entry(entry, devices) for entry in entries) or "the firmware's own"
+
+    def _entry(self, entry: BootEntry, devices: Mapping[int, Device]) -> str:
         kind = _KINDS.get(entry.kind, entry.kind)
-        device = self._devices.get(entry.key) if entry.key is not None else None
+        device = devices.get(entry.key) if entry.key is not None else None
         if device is None:
             return kind if entry.key is None else f"{kind} (key {entry.key})"
         if device.kind is DeviceKind.NIC:

@@ -7,11 +7,15 @@ the firmware goes on with its default order (vSphere API, ``VirtualMachineBootOp
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import chain, islice
 from typing import Literal
 
 from vmboot.errors import RefusedError
 from vmboot.model import Firmware
-from vmboot.vsphere.changes import Change, MoveDevice, SetBootOrder
+from vmboot.vsphere.changes import AddDisk, Change, MoveDevice, SetBootOrder
+from vmboot.vsphere.effects import machine_after
+from vmboot.vsphere.keys import predicted_keys
 from vmboot.vsphere.machine import BootEntry, Device, DeviceKind, Machine
 from vmboot.vsphere.twins import twin_disks
 
@@ -64,6 +68,22 @@ def plan_boot_order(machine: Machine, *, first: Literal["cdrom"] | int) -> SetBo
     return SetBootOrder(before=machine.boot_order, after=after)
 
 
+def plan_disk_order(machine: Machine, *, disk: int) -> SetBootOrder | None:
+    """The change that puts a BDM disk in front, a NIC behind it, and then the rest as it was.
+
+    The NIC is the one that comes first in the order so far, or else the machine's first. With EFI
+    quick boot switched off the loader finds its network without, and no NIC is asked for.
+
+    :param machine: as it will be when the order is set
+    :param disk: the BDM disk's device key, or its temporary one
+    """
+    first = BootEntry("disk", disk)
+    rest = [entry for entry in machine.boot_order if _exists(entry, machine) and entry != first]
+    network = () if machine.quick_boot is False else _network(machine, rest)
+    after = tuple(dict.fromkeys((first, *network, *rest)))
+    return None if after == machine.boot_order else SetBootOrder(machine.boot_order, after)
+
+
 def map_boot_order(
     entries: Iterable[BootEntry], *, of: Machine, to: Machine
 ) -> tuple[BootEntry, ...]:
@@ -80,16 +100,17 @@ def map_boot_order(
 def defer_boot_order(
     changes: Iterable[Change], *, machine: Machine
 ) -> tuple[tuple[Change, ...], SetBootOrder | None]:
-    """Split off the boot order when it names a device that moves in the same breath.
+    """Split off the boot order when it names a device that comes or moves in the same breath.
 
-    The server gives a moved disk another key, so such an order is set by a second reconfigure,
-    after a fresh read, as :func:`rebase_boot_order` says.
+    The server gives such a disk a key of its own choice, so the order is set by a second
+    reconfigure, after a fresh read, as :func:`rebase_boot_order` says.
 
     :param machine: the one the changes were planned on
     :return: the changes of the first reconfigure, and the order for the second or ``None``
     """
     changes = tuple(changes)
     moved = {change.key for change in changes if isinstance(change, MoveDevice)}
+    moved |= {change.temp_key for change in changes if isinstance(change, AddDisk)}
     order = next((change for change in changes if isinstance(change, SetBootOrder)), None)
     # An order that stays as it is must follow the moved device to its new key all the same.
     wanted = order or SetBootOrder(machine.boot_order, machine.boot_order)
@@ -98,20 +119,49 @@ def defer_boot_order(
     return tuple(change for change in changes if change is not order), wanted
 
 
+def predict_boot_order(changes: Iterable[Change], machine: Machine) -> SetBootOrder | None:
+    """The order that :func:`defer_boot_order` splits off, with the keys that devices should get.
+
+    It may go into the same reconfigure as the rest of ``changes``. Read back: a server that gives
+    other keys has an order without the disk, or refuses the whole spec.
+
+    :param machine: the one the changes were planned on
+    :return: ``None`` if no order needs to be split off, or a key cannot be foretold
+    """
+    rest, order = defer_boot_order(changes, machine=machine)
+    if order is None:
+        return None
+    keys = predicted_keys(rest, machine)
+    after = [replace(e, key=keys.get(e.key, e.key)) if e.key else e for e in order.after]
+    if any(entry.kind in _KEYED and entry.key is None for entry in after):
+        return None
+    return SetBootOrder(machine.boot_order, tuple(after))
+
+
 def rebase_boot_order(
-    order: SetBootOrder, *, planned_on: Machine, now: Machine
+    order: SetBootOrder, *, planned_on: Machine, now: Machine, changes: Iterable[Change] = ()
 ) -> SetBootOrder | None:
-    """A deferred order with the keys the machine has now; ``None`` if it is in force already."""
-    after = map_boot_order(order.after, of=planned_on, to=now)
+    """A deferred order with the keys the machine has now; ``None`` if it is in force already.
+
+    :param changes: what was planned, where the order names a disk that they added
+    """
+    after = map_boot_order(order.after, of=machine_after(planned_on, changes), to=now)
     return None if after == now.boot_order else SetBootOrder(now.boot_order, after)
 
 
 def _quick_boot_nic(machine: Machine, rest: tuple[BootEntry, ...]) -> tuple[BootEntry, ...]:
     found = nics(machine)
     is_quick = machine.firmware is Firmware.UEFI and machine.hw_version >= QUICK_BOOT_HW_VERSION
+    is_quick = is_quick and machine.quick_boot is not False
     if not is_quick or not found or any(entry.kind == "ethernet" for entry in rest):
         return ()
     return (BootEntry("ethernet", found[0].key),)
+
+
+def _network(machine: Machine, rest: Iterable[BootEntry]) -> tuple[BootEntry, ...]:
+    listed = (entry for entry in rest if entry.kind == "ethernet")
+    found = (BootEntry("ethernet", nic.key) for nic in nics(machine))
+    return tuple(islice(chain(listed, found), 1))
 
 
 def _exists(entry: BootEntry, machine: Machine) -> bool:

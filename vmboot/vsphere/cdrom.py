@@ -66,7 +66,7 @@ class SlotPlan:
 def plan_cdrom(machine: Machine, *, iso: CdBacking) -> SlotPlan:
     """The changes that put ``iso`` into slot 0:0, connected at power on."""
     if machine.unavailable or not machine.hardware.controllers:
-        return SlotPlan(problems=(_out_of_reach(machine),))
+        return SlotPlan(problems=(out_of_reach(machine),))
     slot = boot_slot(machine)
     held = occupants(machine.hardware).get(slot)
     if held is not None and held.kind is DeviceKind.CDROM:
@@ -129,7 +129,8 @@ def _use(drive: Device, iso: CdBacking) -> Iterator[SetCdrom]:
     )
 
 
-def _out_of_reach(machine: Machine) -> Problem:
+def out_of_reach(machine: Machine) -> Problem:
+    """Why nothing can be planned for a machine that the vCenter tells nothing of."""
     if not machine.unavailable:
         return Problem(
             "its devices cannot be read",

@@ -9,13 +9,25 @@ from functools import reduce
 from vmboot.vsphere.changes import (
     AddCdrom,
     AddController,
+    AddDisk,
     Change,
+    DetachDisk,
     MoveDevice,
     RemoveDevice,
     SetBootOrder,
     SetCdrom,
+    SetExtra,
 )
-from vmboot.vsphere.machine import BootEntry, Controller, Device, DeviceKind, Hardware, Machine
+from vmboot.vsphere.machine import (
+    BootEntry,
+    Controller,
+    Device,
+    DeviceKind,
+    DiskBacking,
+    Hardware,
+    Machine,
+)
+from vmboot.vsphere.ourdisks import MEDIA_KEY
 
 
 def apply_changes(
@@ -29,8 +41,13 @@ def apply_changes(
 
 def machine_after(machine: Machine, changes: Iterable[Change]) -> Machine:
     """The machine with ``changes`` made."""
+    changes = tuple(changes)
     hardware, boot_order = apply_changes(machine.hardware, machine.boot_order, changes)
-    return replace(machine, hardware=hardware, boot_order=boot_order)
+    media = machine.media
+    for change in changes:
+        if isinstance(change, SetExtra) and change.name == MEDIA_KEY:
+            media = change.after
+    return replace(machine, hardware=hardware, boot_order=boot_order, media=media)
 
 
 def _apply(hardware: Hardware, change: Change) -> Hardware:
@@ -40,7 +57,9 @@ def _apply(hardware: Hardware, change: Change) -> Hardware:
             return replace(hardware, controllers=(*hardware.controllers, added))
         case AddCdrom():
             return replace(hardware, devices=(*hardware.devices, _new_drive(change)))
-        case RemoveDevice():
+        case AddDisk():
+            return replace(hardware, devices=(*hardware.devices, _new_disk(change)))
+        case RemoveDevice() | DetachDisk():
             return Hardware(
                 tuple(c for c in hardware.controllers if c.key != change.key),
                 tuple(d for d in hardware.devices if d.key != change.key),
@@ -48,7 +67,7 @@ def _apply(hardware: Hardware, change: Change) -> Hardware:
         case MoveDevice() | SetCdrom():
             edited = (_edited(d, change) if d.key == change.key else d for d in hardware.devices)
             return replace(hardware, devices=tuple(edited))
-        case SetBootOrder():
+        case SetBootOrder() | SetExtra():
             return hardware
 
 
@@ -61,6 +80,18 @@ def _new_drive(change: AddCdrom) -> Device:
         model="VirtualCdrom",
         backing=change.backing,
         connection=change.connection,
+    )
+
+
+def _new_disk(change: AddDisk) -> Device:
+    return Device(
+        key=change.temp_key,
+        kind=DeviceKind.DISK,
+        controller=change.controller,
+        unit=change.unit,
+        model="VirtualDisk",
+        file=change.file,
+        disk=DiskBacking(datastore=change.datastore),
     )
 
 

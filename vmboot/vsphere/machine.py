@@ -43,12 +43,14 @@ class Controller:
     :param key: the server's device key
     :param number: ``busNumber``: 0 is the first of its kind
     :param model: pyVmomi type name, e.g. ``"VirtualAHCIController"``
+    :param shared: other machines may see its disks too (``sharedBus`` of a SCSI controller)
     """
 
     key: int
     bus: Bus
     number: int
     model: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,14 @@ from vmboot.model import Firmware
 from vmboot.vsphere.changes import (
     AddCdrom,
     AddController,
+    AddDisk,
     Change,
+    DetachDisk,
     MoveDevice,
     RemoveDevice,
     SetBootOrder,
     SetCdrom,
+    SetExtra,
 )
 from vmboot.vsphere.machine import (
     BootEntry,
@@ -26,6 +29,7 @@ from vmboot.vsphere.machine import (
     Controller,
     Device,
     DeviceKind,
+    DiskBacking,
     Hardware,
     Machine,
     Power,
@@ -37,7 +41,10 @@ _CHANGES: Mapping[str, type[Change]] = {
     "add-cdrom": AddCdrom,
     "set-cdrom": SetCdrom,
     "move-device": MoveDevice,
+    "add-disk": AddDisk,
+    "detach-disk": DetachDisk,
     "remove-device": RemoveDevice,
+    "set-extra": SetExtra,
     "set-boot-order": SetBootOrder,
 }
 _NAMES = {kind: name for name, kind in _CHANGES.items()}
@@ -114,6 +121,8 @@ def _device(data: Mapping[str, Any]) -> Device:
         given["backing"] = CdBacking(**given["backing"])
     if given["connection"] is not None:
         given["connection"] = Connection(**given["connection"])
+    if given.get("disk") is not None:
+        given["disk"] = DiskBacking(**given["disk"])
     return Device(**given)
 
 

@@ -13,11 +13,14 @@ from vmboot.vsphere import soap
 from vmboot.vsphere.changes import (
     AddCdrom,
     AddController,
+    AddDisk,
     Change,
+    DetachDisk,
     MoveDevice,
     RemoveDevice,
     SetBootOrder,
     SetCdrom,
+    SetExtra,
 )
 from vmboot.vsphere.collector import reference
 from vmboot.vsphere.soap import Ref
@@ -30,7 +33,10 @@ SET_CD = "VirtualMachine.Interact.SetCDMedia"
 CONNECT = "VirtualMachine.Interact.DeviceConnection"
 ADD_REMOVE = "VirtualMachine.Config.AddRemoveDevice"
 EDIT_DEVICE = "VirtualMachine.Config.EditDevice"
+ADD_DISK = "VirtualMachine.Config.AddExistingDisk"
+REMOVE_DISK = "VirtualMachine.Config.RemoveDisk"
 SETTINGS = "VirtualMachine.Config.Settings"
+ADVANCED = "VirtualMachine.Config.AdvancedConfig"
 MARK_VM = "VirtualMachine.Provisioning.MarkAsVM"
 MARK_TEMPLATE = "VirtualMachine.Provisioning.MarkAsTemplate"
 ASSIGN_POOL = "Resource.AssignVMToPool"
@@ -39,6 +45,10 @@ POWER_ON = "VirtualMachine.Interact.PowerOn"
 POWER_OFF = "VirtualMachine.Interact.PowerOff"
 BROWSE = "Datastore.Browse"
 MANAGE_FILES = "Datastore.FileManagement"
+ALLOCATE_SPACE = "Datastore.AllocateSpace"
+IMPORT = "VApp.Import"
+CREATE_MACHINE = "VirtualMachine.Inventory.Create"
+DELETE_MACHINE = "VirtualMachine.Inventory.Delete"
 
 NEEDED_BY_CHANGE: Mapping[type[Change], frozenset[str]] = {
     SetCdrom: frozenset({SET_CD, CONNECT}),
@@ -46,6 +56,9 @@ NEEDED_BY_CHANGE: Mapping[type[Change], frozenset[str]] = {
     AddController: frozenset({ADD_REMOVE}),
     RemoveDevice: frozenset({ADD_REMOVE}),
     MoveDevice: frozenset({EDIT_DEVICE}),
+    AddDisk: frozenset({ADD_DISK}),
+    DetachDisk: frozenset({REMOVE_DISK}),
+    SetExtra: frozenset({ADVANCED}),
     SetBootOrder: frozenset({SETTINGS}),
 }
 NEEDED_FOR_TEMPLATE = frozenset({MARK_VM, MARK_TEMPLATE})
@@ -55,6 +68,10 @@ NEEDED_FOR_POWER_ON = frozenset({POWER_ON})
 NEEDED_FOR_QUESTIONS = frozenset({ANSWER})
 """On running machines whose CD changes: the guest may hold it locked."""
 NEEDED_ON_DATASTORE = frozenset({BROWSE, MANAGE_FILES})
+NEEDED_FOR_DISKS = frozenset({BROWSE, MANAGE_FILES, ALLOCATE_SPACE})
+"""On a datastore that masters are imported to and copied on."""
+NEEDED_TO_IMPORT = frozenset({IMPORT, CREATE_MACHINE, DELETE_MACHINE, ADD_DISK, REMOVE_DISK})
+"""On the folder and the resource pool of the shell machine that a master is imported through."""
 
 
 def needed_for(

@@ -9,6 +9,12 @@ from vmboot.vsphere.machine import Bus, Controller, Device, DeviceKind, Hardware
 
 UNITS: Mapping[Bus, int] = {Bus.IDE: 2, Bus.SATA: 30, Bus.SCSI: 16, Bus.NVME: 15}
 """Units of one controller (VMware "Configuration Maximums"); SCSI's own unit is not counted out."""
+SCSI_OWN_UNIT = 7
+"""The unit of a SCSI controller itself (vSphere API, ``scsiCtlrUnitNumber``)."""
+PVSCSI_MODEL = "ParaVirtualSCSIController"
+PVSCSI_UNITS = 64
+PVSCSI_UNITS_HW_VERSION = 14
+"""From this hardware version on a PVSCSI controller has 64 units (vSphere 6.7 "What's New")."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,13 +58,23 @@ def disks(hardware: Hardware) -> dict[Slot, Device]:
     return _of_kind(hardware, DeviceKind.DISK)
 
 
-def free_slots(hardware: Hardware, bus: Bus) -> Iterator[Slot]:
+def units(controller: Controller, *, hw_version: int = 0) -> Iterator[int]:
+    """The units of a controller that a device may have, lowest first."""
+    is_big = controller.model == PVSCSI_MODEL and hw_version >= PVSCSI_UNITS_HW_VERSION
+    for unit in range(PVSCSI_UNITS if is_big else UNITS[controller.bus]):
+        if controller.bus is not Bus.SCSI or unit != SCSI_OWN_UNIT:
+            yield unit
+
+
+def free_slots(hardware: Hardware, bus: Bus, *, hw_version: int = 0) -> Iterator[Slot]:
     """Free places on the bus's controllers, lowest first."""
     taken = occupants(hardware)
     for controller in sorted(hardware.controllers, key=lambda c: c.number):
         if controller.bus is bus:
-            places = (Slot(bus, controller.number, unit) for unit in range(UNITS[bus]))
-            yield from (slot for slot in places if slot not in taken)
+            for unit in units(controller, hw_version=hw_version):
+                slot = Slot(bus, controller.number, unit)
+                if slot not in taken:
+                    yield slot
 
 
 def _of_kind(hardware: Hardware, kind: DeviceKind) -> dict[Slot, Device]:

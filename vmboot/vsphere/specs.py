@@ -8,7 +8,7 @@ is ever created or deleted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from pyVmomi import vim as _vim
 
@@ -16,14 +16,21 @@ from vmboot.errors import RefusedError
 from vmboot.vsphere.changes import (
     AddCdrom,
     AddController,
+    AddDisk,
     Change,
+    DetachDisk,
     MoveDevice,
     RemoveDevice,
     SetBootOrder,
     SetCdrom,
+    SetExtra,
 )
-from vmboot.vsphere.machine import BootEntry, CdBacking, Connection, DeviceKind, Machine
+from vmboot.vsphere.machine import BootEntry, Bus, CdBacking, Connection, DeviceKind, Machine
 from vmboot.vsphere.sameness import EMPTY_DRIVE
+
+_DeviceChange: TypeAlias = (
+    AddController | MoveDevice | AddCdrom | SetCdrom | AddDisk | DetachDisk | RemoveDevice
+)
 
 vim: Any = _vim  # its types are made at run time
 _EDIT = vim.vm.device.VirtualDeviceSpec.Operation.edit
@@ -50,9 +57,12 @@ def config_spec(
     live = {device.key: device for device in live_devices}
     spec = vim.vm.ConfigSpec()
     spec.deviceChange = []
+    spec.extraConfig = []
     for change in changes:
         if isinstance(change, SetBootOrder):
             spec.bootOptions = _boot_options(change)
+        elif isinstance(change, SetExtra):
+            spec.extraConfig.append(vim.option.OptionValue(key=change.name, value=change.after))
         else:
             spec.deviceChange.append(_device_spec(change, machine, live))
     if guard and machine.change_version:
@@ -69,7 +79,7 @@ def devices_query(machines: list[Any]) -> Any:
     )
 
 
-def _device_spec(change: Change, machine: Machine, live: dict[int, Any]) -> Any:
+def _device_spec(change: _DeviceChange, machine: Machine, live: dict[int, Any]) -> Any:
     spec = vim.vm.device.VirtualDeviceSpec()
     match change:
         case AddController():
@@ -88,6 +98,10 @@ def _device_spec(change: Change, machine: Machine, live: dict[int, Any]) -> Any:
             spec.operation, spec.device = _EDIT, _live(live, change.key, machine)
             spec.device.controllerKey = change.to_controller
             spec.device.unitNumber = change.to_unit
+        case AddDisk():
+            spec.operation, spec.device = _ADD, _disk(change)
+        case DetachDisk():
+            spec.operation, spec.device = _REMOVE, _detached(change, machine)
         case RemoveDevice():
             spec.operation, spec.device = _REMOVE, _removed(change, machine)
     return spec
@@ -107,6 +121,30 @@ def _removed(change: RemoveDevice, machine: Machine) -> Any:
     raise _vanished(machine, change.key)
 
 
+def _disk(change: AddDisk) -> Any:
+    """An existing file: without ``fileOperation`` and capacity it is neither made nor sized."""
+    device = vim.vm.device.VirtualDisk()
+    device.key = change.temp_key
+    device.controllerKey = change.controller
+    device.unitNumber = change.unit
+    device.backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
+        fileName=change.file, diskMode="persistent"
+    )
+    if change.datastore:
+        device.backing.datastore = vim.Datastore(change.datastore)
+    return device
+
+
+def _detached(change: DetachDisk, machine: Machine) -> Any:
+    """A disk with the very file that the change was planned for."""
+    disks = (d for d in machine.hardware.devices if d.kind is DeviceKind.DISK)
+    disk = next((d for d in disks if (d.key, d.file) == (change.key, change.file)), None)
+    if disk is None:
+        raise _vanished(machine, change.key)
+    datastore = disk.disk.datastore if disk.disk is not None else ""
+    return _disk(AddDisk(disk.key, disk.controller or 0, disk.unit or 0, disk.file, datastore))
+
+
 def _live(live: dict[int, Any], key: int, machine: Machine) -> Any:
     if key not in live:
         raise _vanished(machine, key)
@@ -124,6 +162,8 @@ def _controller(change: AddController) -> Any:
     device = getattr(vim.vm.device, change.model)()
     device.key = change.temp_key
     device.busNumber = change.number
+    if change.bus is Bus.SCSI:
+        device.sharedBus = vim.vm.device.VirtualSCSIController.Sharing.noSharing
     return device
 
 

@@ -1,0 +1,77 @@
+"""Which disk of a machine is the BDM disk that vmboot gave it.
+
+Told by the name of its file, wherever the file is: storage vMotion moves it, and a vSAN path may
+name a directory by its id. The name holds the hash of the disk's content, and stays part of the
+name of the delta that a snapshot puts on top of it.
+
+A full clone gets copies under names of its own, and storage vMotion may rename files after their
+machine. Such a machine still says in its extraConfig that it has a BDM disk, so when none bears
+the name, the disk at 0:0 is the one if it is too small to be anything else.
+"""
+
+from __future__ import annotations
+
+import re
+
+from vmboot.vsphere.machine import Bus, Device, DeviceKind, Hardware, Machine
+from vmboot.vsphere.slots import slot_of
+
+OUR_DISK = re.compile(r"vmboot-(?P<name>[a-z0-9][a-z0-9-]*)-(?P<hash>[0-9a-f]{12})\.vmdk")
+"""The file name of every BDM disk that vmboot makes: its own name and 12 digits of its hash."""
+MEDIA_KEY = "vmboot.media"
+"""The extraConfig key that names a machine's BDM disk."""
+DISK_BUSES = (Bus.SCSI, Bus.NVME, Bus.SATA)
+"""Where a BDM disk may be. IDE has two places a controller, and 0:0 there is the CD-ROM drive's."""
+RENAMED_LIMIT = 128 * 1024**2
+"""Bytes; no operating system's disk is so small."""
+_DELTA = re.compile(r"-\d{6}(?=\.vmdk$)")
+
+
+def our_name(file: str) -> str:
+    """The name of the BDM disk at a datastore path, a snapshot's delta of it included, or ``""``.
+
+    >>> our_name("[shared-01] pvs-001/vmboot-boot-0123456789ab-000002.vmdk")
+    'vmboot-boot-0123456789ab.vmdk'
+    """
+    name = _DELTA.sub("", file.rpartition("/")[2])
+    return name if OUR_DISK.fullmatch(name) else ""
+
+
+def media_of(file: str) -> str:
+    """What extraConfig says of a machine with that BDM disk; ``""`` for any other disk.
+
+    >>> media_of("[shared-01] pvs-001/vmboot-boot-0123456789ab.vmdk")
+    'boot 0123456789ab'
+    """
+    match = OUR_DISK.fullmatch(our_name(file))
+    return f"{match['name']} {match['hash']}" if match else ""
+
+
+def media_on(device: Device, machine: Machine) -> str:
+    """Which BDM disk ``device`` is, as extraConfig names it; ``""`` if it is none."""
+    if device.kind is not DeviceKind.DISK:
+        return ""
+    if our_name(device.file):
+        return media_of(device.file)
+    return machine.media if _is_renamed(device, machine) else ""
+
+
+def is_ours(device: Device, machine: Machine) -> bool:
+    """True if ``device`` is a BDM disk of vmboot's."""
+    return media_on(device, machine) != ""
+
+
+def is_first_place(hardware: Hardware, device: Device) -> bool:
+    """True if ``device`` is at 0:0 of a bus that a BDM disk may be on."""
+    slot = slot_of(hardware, device)
+    return slot is not None and slot.bus in DISK_BUSES and (slot.number, slot.unit) == (0, 0)
+
+
+def _is_renamed(device: Device, machine: Machine) -> bool:
+    size = device.disk.capacity if device.disk is not None else 0
+    return (
+        machine.media != ""
+        and 0 < size <= RENAMED_LIMIT
+        and is_first_place(machine.hardware, device)
+        and not any(our_name(other.file) for other in machine.hardware.devices)
+    )
