@@ -7,21 +7,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
-from xml.etree import ElementTree as ET
 
-from vmboot.clock import Deadline, poll
 from vmboot.errors import RemoteError
-from vmboot.vsphere import faults, soap
-from vmboot.vsphere.collector import Found, retrieve
+from vmboot.vsphere import soap
+from vmboot.vsphere.onetask import await_task, run_task
 from vmboot.vsphere.placement import DatastoreChoice
 from vmboot.vsphere.soap import Ref
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
 
-TASK_DEADLINE_S = 300.0
-_EVERY_S = 0.1
-_MISSING = frozenset({"FileNotFound", "NotFound", "InvalidDatastorePath"})
+MISSING = frozenset({"FileNotFound", "NotFound", "InvalidDatastorePath"})
+"""Faults that say that a file, or its folder, is not there."""
 _DETAILS = (
     "<details><fileType>false</fileType><fileSize>true</fileSize>"
     "<modification>true</modification><fileOwner>false</fileOwner></details>"
@@ -97,7 +94,9 @@ def move(session: Session, *, datastore: DatastoreChoice, source: str, target: s
     manager = session.content.fileManager
     datacenter = session.ref("Datacenter", datastore.datacenter_moid)
     old, new = datastore.path(source), datastore.path(target)
-    _run(session, lambda: manager.MoveDatastoreFile_Task(old, datacenter, new, datacenter, False))
+    run_task(
+        session, lambda: manager.MoveDatastoreFile_Task(old, datacenter, new, datacenter, False)
+    )
 
 
 def delete(session: Session, *, datastore: DatastoreChoice, path: str) -> bool:
@@ -106,9 +105,9 @@ def delete(session: Session, *, datastore: DatastoreChoice, path: str) -> bool:
     datacenter = session.ref("Datacenter", datastore.datacenter_moid)
     target = datastore.path(path)
     try:
-        _run(session, lambda: manager.DeleteDatastoreFile_Task(target, datacenter))
+        run_task(session, lambda: manager.DeleteDatastoreFile_Task(target, datacenter))
     except RemoteError as error:
-        if error.fault in _MISSING:
+        if error.fault in MISSING:
             return False
         raise
     return True
@@ -138,9 +137,9 @@ def _search(
     browser = Ref("HostDatastoreBrowser", datastore.browser)
     try:
         reply = session.soap("SearchDatastore_Task", browser, arguments)
-        result = _await(session, soap.text(reply, "returnval"))
+        result = await_task(session, soap.text(reply, "returnval"))
     except RemoteError as error:
-        if error.fault in _MISSING:
+        if error.fault in MISSING:
             return
         raise
     for file in soap.children(result, "file") if result is not None else ():
@@ -150,28 +149,3 @@ def _search(
             size=int(soap.text(file, "fileSize") or 0),
             modified=soap.text(file, "modification"),
         )
-
-
-def _run(session: Session, start: Callable[[], Any]) -> None:
-    task = session.call(start, write=True)
-    _await(session, task._GetMoId())
-
-
-def _await(session: Session, task: str) -> ET.Element | None:
-    """Wait for one task; its result.
-
-    Leaf properties only: pyVmomi cannot read a whole ``TaskInfo`` of the file manager's tasks.
-    """
-
-    def ended() -> Found | None:
-        paths = ("info.state", "info.error", "info.result")
-        found = next(retrieve(session, (Ref("Task", task),), {"Task": paths}), None)
-        is_over = found is not None and found.text("info.state") in ("success", "error")
-        return found if is_over else None
-
-    deadline = Deadline.after(TASK_DEADLINE_S)
-    found = poll(ended, deadline=deadline, every=_EVERY_S, what="a file operation of the vCenter")
-    error = found.props.get("info.error")
-    if error is not None:
-        raise faults.error_of(soap.fault_of(error))
-    return found.props.get("info.result")

@@ -127,6 +127,8 @@ class InFlight:
 
     def _note(self, job: Job, started: float, error: Any) -> None:
         seconds = time.monotonic() - started
+        if error is not None and job.judge is not None:
+            error = job.judge(error)
         self.ended.append(Outcome(job.subject, ok=error is None, error=error, seconds=seconds))
 
     def _poll(self) -> None:

@@ -20,11 +20,13 @@ class Job:
     :param start: sends it and returns the pyVmomi task, or ``None`` for a write without one. Runs
         in a submitter thread; a session that expired before it is renewed and ``start`` repeated.
     :param vm: managed object id of the machine whose question may hold the task up; ``""``: none
+    :param judge: tells a fault in words that fit this write; ``None`` from it: no failure after all
     """
 
     subject: str
     start: Callable[[Session], Any]
     vm: str = ""
+    judge: Callable[[VmbootError], VmbootError | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ class DatastoreChoice:
     :param datacenter: inventory path, ``"/DC1"``
     :param dc_path: the same as the API spells it, e.g. with ``%25`` for a percent sign
     :param notes: what a person should know, e.g. hosts that could not be asked
+    :param type: ``VMFS``, ``NFS``, ``vsan`` ..., as the API spells it
     """
 
     name: str
@@ -34,6 +35,7 @@ class DatastoreChoice:
     makes_directories: bool = True
     notes: tuple[str, ...] = ()
     dc_path: str = ""
+    type: str = ""
 
     def path(self, file: str) -> str:
         """Datastore path of a file: ``"[shared-01] vmboot/x.iso"``."""
@@ -90,6 +92,7 @@ def choice_of(datastore: Datastore, notes: Iterable[str] = ()) -> DatastoreChoic
         browser=datastore.browser,
         makes_directories=datastore.makes_directories,
         notes=tuple(notes),
+        type=datastore.type,
     )
 
 

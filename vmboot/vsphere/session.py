@@ -131,6 +131,11 @@ class Session:
         self._stub.drop()
 
     @property
+    def port(self) -> int:
+        """The vCenter's port."""
+        return self._credentials.port
+
+    @property
     def session_key(self) -> str:
         """``UserSession.key`` of the present login."""
         return self._session_key
@@ -266,6 +271,18 @@ class Session:
                 self._login_again(seen)
                 response = self._unbroken(send)
             yield HttpReply(response, self._unbroken)
+
+    def context_for(self, thumbprint: str) -> ssl.SSLContext:
+        """What checks another host that this vCenter names, e.g. one of its ESXi hosts.
+
+        :param thumbprint: what the vCenter says of the host's certificate, SHA-256 or SHA-1; ``""``
+            where it says nothing: then the same authorities count as for the vCenter itself
+        """
+        if thumbprint:
+            return tls.PinnedContext(tls.digits_of(thumbprint))
+        return tls.make_context(
+            ca_file=self._credentials.ca_file, insecure=self._credentials.insecure
+        )
 
     def check(self) -> None:
         """A call that does nothing but prove, or renew, the login.

@@ -29,6 +29,7 @@ _DATASTORE = (
     "capability.topLevelDirectoryCreateSupported",
     "summary.freeSpace",
     "summary.maintenanceMode",
+    "summary.type",
 )
 _HOST = (
     "name",
@@ -79,6 +80,7 @@ class Datastore:
     :param maintenance: ``normal``, ``enteringMaintenance`` or ``inMaintenance``
     :param browser: managed object id of its ``HostDatastoreBrowser``
     :param makes_directories: false for vSAN and vVol, whose top-level directories are objects
+    :param type: ``summary.type``: ``VMFS``, ``NFS``, ``NFS41``, ``vsan``, ``VVOL`` ...
     """
 
     moid: str
@@ -93,6 +95,7 @@ class Datastore:
     makes_directories: bool = True
     mounts: tuple[Mount, ...] = ()
     dc_path: str = ""
+    type: str = ""
 
     def mount(self, host: str) -> Mount | None:
         """How ``host`` sees it; ``None`` if it does not know it."""
@@ -201,6 +204,7 @@ def _datastore(found: Found, finder: PathFinder, pods: list[str]) -> Datastore:
         maintenance=found.text("summary.maintenanceMode") or "normal",
         browser=browser.moid if browser else "",
         makes_directories=found.flag("capability.topLevelDirectoryCreateSupported") is not False,
+        type=found.text("summary.type"),
         mounts=tuple(_mount(element) for element in found.props.get("host", ())),
     )
 

@@ -36,18 +36,23 @@ class _PinnedSocket(ssl.SSLSocket):
         super().do_handshake(block)
         certificate = self.getpeercert(binary_form=True) or b""
         found = hashlib.sha256(certificate).hexdigest()
-        if found not in getattr(self.context, "pins", ()):
+        by_sha1 = hashlib.sha1(certificate, usedforsecurity=False).hexdigest()
+        if {found, by_sha1}.isdisjoint(getattr(self.context, "pins", ())):
             raise PinMismatchError(found)
 
 
 class PinnedContext(ssl.SSLContext):
-    """A client context that accepts exactly the certificates with the given SHA-256 hashes."""
+    """A client context that accepts exactly the certificates with the given hashes.
+
+    SHA-256 for what a person pins. A vCenter tells of its hosts by SHA-1, which serves as well: to
+    match a given hash, another certificate would need a second preimage, not a mere collision.
+    """
 
     sslsocket_class = _PinnedSocket
     pins: frozenset[str]
 
     def __new__(cls, *pins: str) -> PinnedContext:
-        """:param pins: as :func:`normalise` returns them"""
+        """:param pins: as :func:`normalise` or :func:`digits_of` returns them"""
         self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
         # The pin is stronger than names and authorities: the very certificate is known.
         self.check_hostname = False
@@ -64,13 +69,18 @@ def normalise(thumbprint: str) -> str:
 
     :raises InputError: not hexadecimal, or another length (a SHA-1 thumbprint has 40 digits)
     """
-    digits = thumbprint.replace(":", "").replace(" ", "").strip().lower()
+    digits = digits_of(thumbprint)
     if len(digits) != SHA256_DIGITS or set(digits) - set("0123456789abcdef"):
         raise InputError(
             f"{thumbprint!r} is not a SHA-256 thumbprint of {SHA256_DIGITS} hex digits",
             hint="openssl x509 -noout -fingerprint -sha256 prints one",
         )
     return digits
+
+
+def digits_of(thumbprint: str) -> str:
+    """A thumbprint without its colons and blanks, in lower case."""
+    return thumbprint.replace(":", "").replace(" ", "").strip().lower()
 
 
 def spell(thumbprint: str) -> str:

@@ -10,8 +10,8 @@ import hashlib
 import http.client
 import io
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -48,10 +48,13 @@ __all__ = [
     "list_folder",
     "make_directory",
     "parts_of",
+    "put",
     "read_bytes",
+    "read_head",
     "sha256_of",
     "stat",
     "upload",
+    "verify",
 ]
 
 BLOCK = 1 << 20
@@ -97,8 +100,8 @@ def upload(
         make_directory(session, datastore=datastore, folder=folder)
     part = f"{folder}/{name}.{secrets.token_hex(4)}{PART}".lstrip("/")
     with _removed_on_failure(session, datastore, part, sink):
-        _send(session, datastore, part, data, size, subject=path, sink=sink)
-        _verify(session, datastore, part, size, sha256)
+        put(session, datastore, part, data, size, subject=path, sink=sink)
+        verify(session, datastore, part, size, sha256)
         _name_it(session, datastore, part, path, size, sha256)
     return True
 
@@ -158,6 +161,20 @@ def read_bytes(session: Session, *, datastore: DatastoreChoice, path: str) -> by
     return into.getvalue()
 
 
+def read_head(session: Session, *, datastore: DatastoreChoice, path: str, limit: int) -> bytes:
+    """The first ``limit`` bytes of a file, or all of a shorter one.
+
+    :raises NotFoundError: there is no such file
+    """
+    head = b""
+    with closing(_blocks(session, datastore, path, block=limit)) as blocks:
+        for block in blocks:
+            head += block
+            if len(head) >= limit:
+                break
+    return head[:limit]
+
+
 def sha256_of(session: Session, *, datastore: DatastoreChoice, path: str) -> str:
     """Hex digest of a file's bytes, read through once.
 
@@ -180,17 +197,19 @@ def _size_and_sha256(session: Session, datastore: DatastoreChoice, path: str) ->
     return size, digest.hexdigest()
 
 
-def _blocks(session: Session, datastore: DatastoreChoice, path: str) -> Iterator[bytes]:
+def _blocks(
+    session: Session, datastore: DatastoreChoice, path: str, *, block: int = BLOCK
+) -> Generator[bytes, None, None]:
     with session.http("GET", folder_target(datastore, path)) as reply:
         if reply.status == http.client.NOT_FOUND:
             raise NotFoundError(f"there is no {datastore.path(path)}")
         if reply.status != http.client.OK:
             raise _refusal(reply, datastore.path(path))
-        while block := reply.read(BLOCK):
-            yield block
+        while data := reply.read(block):
+            yield data
 
 
-def _send(
+def put(
     session: Session,
     datastore: DatastoreChoice,
     part: str,
@@ -200,14 +219,17 @@ def _send(
     subject: str,
     sink: Sink,
 ) -> None:
-    """One PUT; once more where the connection broke, as an expired session looks like that too."""
+    """Send bytes under a name that nobody else uses; see :func:`upload` for all others.
+
+    One PUT; once more where the connection broke, as an expired session looks like that too.
+    """
     with ExitStack() as stack:
 
-        def opened() -> _Source:
+        def opened() -> Source:
             source: BinaryIO = io.BytesIO(data) if isinstance(data, bytes) else data.open("rb")
-            return _Source(stack.enter_context(source), size, subject, sink)
+            return Source(stack.enter_context(source), size, subject, sink)
 
-        def put() -> None:
+        def send() -> None:
             headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
             target = folder_target(datastore, part)
             with session.http("PUT", target, open_body=opened, headers=headers) as reply:
@@ -216,13 +238,13 @@ def _send(
                 reply.read()
 
         try:
-            put()
+            send()
         except ConnectError:
             session.check()
-            put()
+            send()
 
 
-class _Source:
+class Source:
     """A file that tells how far it was read. ``http.client`` asks for a block at a time."""
 
     def __init__(self, file: BinaryIO, total: int, subject: str, sink: Sink) -> None:
@@ -240,10 +262,11 @@ class _Source:
         return block
 
 
-def _verify(
-    session: Session, datastore: DatastoreChoice, part: str, size: int, sha256: str
-) -> None:
-    """Read every byte back. No search for the size first: that is a task, and far slower."""
+def verify(session: Session, datastore: DatastoreChoice, part: str, size: int, sha256: str) -> None:
+    """Read every byte back. No search for the size first: that is a task, and far slower.
+
+    :raises RemoteError: ``Corrupted``
+    """
     arrived, digest = _size_and_sha256(session, datastore, part)
     if (arrived, digest) == (size, sha256):
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import vmboot.vsphere
 
-EDGE = {"stub", "specs"}  # the two modules that speak pyVmomi
+EDGE = {"stub", "specs", "importspec"}  # the modules that speak pyVmomi
 MODULES = {file.stem for file in Path(vmboot.vsphere.__file__).parent.glob("*.py")} - {"__init__"}
 
 
