@@ -88,7 +88,8 @@ class BootConfig:
     """What boot media carry beside the loader: whom to ask, for what, and how.
 
     :param servers: 1 to 32, in failover order
-    :param bootstrap: per firmware; media boot only the firmwares named here
+    :param bootstrap: per firmware; media boot only the firmwares named here, or, where work is
+        asked for and there is no bootstrap at all, both
     :param server_timeout: seconds a dead server may cost
     :param retry_pause: seconds between two rounds through the list
     :param random_start: begin at a random server, then go on in order
@@ -105,3 +106,10 @@ class BootConfig:
     random_start: bool = False
     snippet: str = ""
     work: bool = False
+
+    @property
+    def firmwares(self) -> tuple[Firmware, ...]:
+        """Whom media with this config boot."""
+        if self.work and not self.bootstrap:
+            return tuple(Firmware)
+        return tuple(sorted(self.bootstrap))

@@ -28,8 +28,11 @@ SYSTEM_FILES = (
     "usr/share/ipxe/ipxe.lkrn",
     "usr/share/syslinux/isolinux.bin",
     "usr/share/syslinux/ldlinux.c32",
-    "boot/efi/EFI/fedora/shimx64.efi",
-    "boot/efi/EFI/redhat/shimx64.efi",
+    *(
+        f"boot/efi/EFI/{vendor}/{name}"
+        for vendor in ("fedora", "redhat", "centos", "almalinux", "rocky")
+        for name in ("shimx64.efi", "grubx64.efi")
+    ),
 )
 _DEBIAN = {"debian", "ubuntu"}
 _RED_HAT = {"fedora", "rhel", "centos"}
@@ -50,6 +53,15 @@ class Distro:
     def has_apt(self) -> bool:
         """Whether it is Debian, Ubuntu or one of their children."""
         return bool({self.id, *self.like} & _DEBIAN)
+
+    @property
+    def grub_hint(self) -> str:
+        """The command that installs the parts of GRUB that boot disks for BIOS need."""
+        if self.has_apt:
+            return "sudo apt-get install grub-common grub-pc-bin"
+        if {self.id, *self.like} & _RED_HAT:
+            return "sudo dnf install grub2-tools grub2-pc-modules"
+        return "install your distribution's packages of GRUB 2 for BIOS"
 
     @property
     def install_hint(self) -> str:

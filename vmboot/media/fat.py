@@ -21,7 +21,7 @@ from vmboot.media.fatread import read_fat
 __all__ = ["build_fat", "read_fat"]
 
 SECTOR = 512
-RESERVED_SECTORS = 1
+RESERVED_UNIT = 8  # a larger reserved area is rounded up to 4 KiB, so that the rest is aligned
 ROOT_ENTRIES = 512
 SECTORS_PER_TRACK = 63  # LBA-assisted geometry; mtools and fsck complain about zeroes
 HEADS = 255
@@ -60,6 +60,7 @@ class Geometry:
     fat_sectors: int
     clusters: int
     hidden: int
+    reserved: int = 1
 
     @property
     def bits(self) -> int:
@@ -71,7 +72,7 @@ class Geometry:
 
     @property
     def root_sector(self) -> int:
-        return RESERVED_SECTORS + 2 * self.fat_sectors
+        return self.reserved + 2 * self.fat_sectors
 
     @property
     def data_sector(self) -> int:
@@ -79,7 +80,12 @@ class Geometry:
 
 
 def build_fat(
-    files: Mapping[str, bytes], *, size: int | None = None, label: str, hidden_sectors: int = 0
+    files: Mapping[str, bytes],
+    *,
+    size: int | None = None,
+    label: str,
+    hidden_sectors: int = 0,
+    reserved: bytes = b"",
 ) -> bytes:
     """A FAT12 or FAT16 image that holds ``files``.
 
@@ -87,22 +93,41 @@ def build_fat(
     :param size: size of the image in bytes, a multiple of 512; ``None`` for the smallest
     :param label: volume label, up to 11 ASCII characters, stored in upper case
     :param hidden_sectors: sectors before this volume on its disk, i.e. the partition's start LBA
+    :param reserved: what lies behind the boot sector, before the allocation tables, such as a
+        loader that the boot sector starts
     :raises MediaError: the files do not fit, or a path or the label cannot be stored
     """
     root = _tree(files)
-    geometry = _geometry(root, size, hidden_sectors)
+    geometry = _geometry(root, size, hidden_sectors, _reserved_sectors(reserved))
     chains = _place(root, geometry)
     image = bytearray(geometry.sectors * SECTOR)
     image[:SECTOR] = _boot_sector(geometry, _label(label), _serial(files, label))
+    image[SECTOR : SECTOR + len(reserved)] = reserved
     table = _fat(chains, geometry)
     for copy in range(2):
-        at = (RESERVED_SECTORS + copy * geometry.fat_sectors) * SECTOR
+        at = (geometry.reserved + copy * geometry.fat_sectors) * SECTOR
         image[at : at + len(table)] = table
     for node in _walk(root):
         content = _directory(node, _label(label)) if node.children is not None else node.data
         at = _offset(node, geometry)
         image[at : at + len(content)] = content
     return bytes(image)
+
+
+def fits(files: Mapping[str, bytes], *, size: int, reserved: bytes = b"") -> bool:
+    """Whether :func:`build_fat` can put ``files`` into an image of ``size`` bytes.
+
+    :raises MediaError: no size would do, e.g. for a path that cannot be stored
+    """
+    root = _tree(files)
+    _check_root(root)
+    return _sized(root, size // SECTOR, 0, _reserved_sectors(reserved)) is not None
+
+
+def _reserved_sectors(reserved: bytes) -> int:
+    if not reserved:
+        return 1
+    return -(-(SECTOR + len(reserved)) // (RESERVED_UNIT * SECTOR)) * RESERVED_UNIT
 
 
 def _tree(files: Mapping[str, bytes]) -> _Node:
@@ -163,30 +188,43 @@ def _clusters_of(node: _Node, cluster_size: int) -> int:
     return max(least, -(-_bytes_of(node) // cluster_size))
 
 
-def _geometry(root: _Node, size: int | None, hidden: int) -> Geometry:
+def _check_root(root: _Node) -> None:
     if _bytes_of(root) + ENTRY > ROOT_ENTRIES * ENTRY:
         raise MediaError("too many files for the root directory of a FAT volume")
+
+
+def _geometry(root: _Node, size: int | None, hidden: int, reserved: int) -> Geometry:
+    _check_root(root)
     if size is not None and (size % SECTOR or size < 64 * SECTOR):
         raise MediaError(f"a FAT image of {size} bytes is not possible: not a multiple of 512")
+    geometry = _sized(root, size // SECTOR if size else None, hidden, reserved)
+    if geometry is None:
+        needed = sum(len(node.data) for node in _walk(root))
+        raise MediaError(f"{needed} bytes of files do not fit the FAT volume")
+    return geometry
+
+
+def _sized(root: _Node, sectors: int | None, hidden: int, reserved: int) -> Geometry | None:
+    """The layout with the smallest clusters; of the smallest size where ``sectors`` is ``None``."""
     for per_cluster in (1, 2, 4, 8, 16, 32, 64):
         needed = sum(_clusters_of(node, per_cluster * SECTOR) for node in _walk(root))
-        sectors = size // SECTOR if size else _enough(needed, per_cluster)
-        geometry = _divide(sectors, per_cluster, hidden)
+        total = sectors or _enough(needed, per_cluster, reserved)
+        geometry = _divide(total, per_cluster, hidden, reserved)
         if geometry is not None and geometry.clusters >= needed:
             return geometry
-        if geometry is not None and size:
+        if geometry is not None and sectors:
             break
-    raise MediaError(f"{needed * per_cluster * SECTOR} bytes of files do not fit the FAT volume")
+    return None
 
 
-def _enough(clusters: int, per_cluster: int) -> int:
-    overhead = RESERVED_SECTORS + ROOT_ENTRIES * ENTRY // SECTOR + 2 * (clusters * 2 // SECTOR + 1)
+def _enough(clusters: int, per_cluster: int, reserved: int) -> int:
+    overhead = reserved + ROOT_ENTRIES * ENTRY // SECTOR + 2 * (clusters * 2 // SECTOR + 1)
     return overhead + clusters * per_cluster + SPARE_SECTORS
 
 
-def _divide(sectors: int, per_cluster: int, hidden: int) -> Geometry | None:
+def _divide(sectors: int, per_cluster: int, hidden: int, reserved: int) -> Geometry | None:
     """Share ``sectors`` out, or ``None`` when clusters of this size would be too many."""
-    fixed = RESERVED_SECTORS + ROOT_ENTRIES * ENTRY // SECTOR
+    fixed = reserved + ROOT_ENTRIES * ENTRY // SECTOR
     for bits, most in ((12, MAX_CLUSTERS_FAT12), (16, MAX_CLUSTERS_FAT16)):
         fat = 1
         while True:
@@ -195,7 +233,7 @@ def _divide(sectors: int, per_cluster: int, hidden: int) -> Geometry | None:
                 break
             fat += 1
         if 0 < clusters <= most and (bits == 12 or clusters > MAX_CLUSTERS_FAT12):
-            return Geometry(sectors, per_cluster, fat, clusters, hidden)
+            return Geometry(sectors, per_cluster, fat, clusters, hidden, reserved)
     return None
 
 
@@ -237,7 +275,7 @@ def _boot_sector(geometry: Geometry, label: bytes, serial: int) -> bytes:
         b"MSDOS5.0",
         SECTOR,
         geometry.per_cluster,
-        RESERVED_SECTORS,
+        geometry.reserved,
         2,
         ROOT_ENTRIES,
         small,

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vmboot.errors import MediaError, MissingToolError
 from vmboot.media.distro import read_distro
 from vmboot.media.find import Loader, find_loaders
+from vmboot.media.grub import CORE, core_image, core_loader, find_grub
 from vmboot.model import Firmware
 
 __all__ = [
@@ -18,10 +19,13 @@ __all__ = [
     "Loader",
     "LoaderReport",
     "LoaderSet",
+    "Medium",
     "find_loaders",
     "report",
     "select_loaders",
 ]
+
+Medium = Literal["iso", "bdm"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,10 @@ IPXE_UEFI = Part(
     Firmware.UEFI,
     needs=frozenset({"autoexec"}),
 )
+IPXE_ARM64 = Part("ipxe_arm64", IPXE_UEFI.kinds, "arm64", Firmware.UEFI, IPXE_UEFI.needs)
+GRUB = Part("grub_boot", ("grub-boot",), "i386", Firmware.BIOS, needs=frozenset({CORE}))
 _WORDS = {
+    CORE: "is of no use without grub-mkimage",
     "autoexec": "ignores autoexec.ipxe, so it cannot boot UEFI media",
     "vlan": "has no VLAN support",
     "https": "has no HTTPS",
@@ -56,6 +63,8 @@ _TITLES = {
     "ldlinux_c32": "ldlinux.c32",
     "ipxe_lkrn": "iPXE for BIOS (ipxe.lkrn)",
     "ipxe_efi": "iPXE for UEFI (ipxe.efi)",
+    "ipxe_arm64": "iPXE for UEFI on ARM (ipxe-arm64.efi)",
+    "grub_boot": "GRUB for BIOS (boot.img and its modules)",
 }
 
 
@@ -63,6 +72,8 @@ _TITLES = {
 class LoaderSet:
     """The programs that go on media; a field is empty when no chosen firmware needs it.
 
+    :param ipxe_arm64: on boot disks only, and only where there is one
+    :param grub_boot: boot.img, and ``grub_core`` the core made for it: on boot disks only
     :param loaders: which file each came from, by field name
     """
 
@@ -70,6 +81,9 @@ class LoaderSet:
     ldlinux_c32: bytes = b""
     ipxe_lkrn: bytes = b""
     ipxe_efi: bytes = b""
+    ipxe_arm64: bytes = b""
+    grub_boot: bytes = b""
+    grub_core: bytes = b""
     loaders: Mapping[str, Loader] = field(default_factory=dict)
 
 
@@ -95,10 +109,12 @@ class FirmwareReport:
     uses: tuple[Loader, ...]
     problem: str = ""
     cure: str = ""
+    medium: Medium = "iso"
 
     def to_json(self) -> dict[str, Any]:
         return {
             "firmware": self.firmware.value,
+            "medium": self.medium,
             "ready": self.ready,
             "uses": [str(loader.path) for loader in self.uses],
             "problem": self.problem,
@@ -108,15 +124,21 @@ class FirmwareReport:
 
 @dataclass(frozen=True)
 class LoaderReport:
-    """All loaders found, and what they are good for."""
+    """All loaders found, and what they are good for.
+
+    :param firmwares: for boot ISOs
+    :param disks: for boot disks
+    """
 
     loaders: tuple[Loader, ...]
     firmwares: tuple[FirmwareReport, ...]
+    disks: tuple[FirmwareReport, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
             "loaders": [loader.to_json() for loader in self.loaders],
             "firmwares": [each.to_json() for each in self.firmwares],
+            "disks": [each.to_json() for each in self.disks],
         }
 
 
@@ -126,40 +148,53 @@ def select_loaders(
     dirs: Sequence[str | Path] = (),
     secure_boot: bool = False,
     needs: Collection[str] = (),
+    medium: Medium = "iso",
 ) -> LoaderSet:
     """The loaders for media that boot ``firmwares``.
 
     :param dirs: directories to search first
     :param secure_boot: the UEFI loader must be signed
     :param needs: abilities that iPXE must have, e.g. ``{"vlan"}``
+    :param medium: a boot ISO or a boot disk
     :raises MissingToolError: something is missing; says what was found and how to cure it
     """
-    parts = [p for each in sorted(firmwares) for p in parts_for(each, secure_boot, needs)]
-    choices = choose(parts, find_loaders(dirs=dirs))
+    parts = [p for each in sorted(firmwares) for p in parts_for(each, secure_boot, needs, medium)]
+    found = _find(dirs, medium)
+    choices = choose(parts, found)
     for firmware in sorted(firmwares):
         mine = [choice for choice in choices if choice.part.firmware is firmware]
         if any(choice.loader is None for choice in mine):
-            raise MissingToolError(explain(firmware, mine), hint=cure())
+            raise MissingToolError(explain(firmware, mine), hint=_cure(mine))
     chosen = {each.part.name: each.loader for each in choices if each.loader}
-    return LoaderSet(
-        **{name: _read(loader) for name, loader in chosen.items()},
-        loaders=chosen,
-    )
+    if medium == "bdm" and Firmware.UEFI in firmwares:
+        chosen |= _arm64(found, needs, secure_boot=secure_boot)
+    data = {name: _read(loader) for name, loader in chosen.items()}
+    if GRUB.name in chosen:
+        data["grub_core"] = core_image(chosen[GRUB.name])
+        chosen["grub_core"] = core_loader(chosen[GRUB.name], data["grub_core"])
+    return LoaderSet(**data, loaders=chosen)
 
 
 def report(*, dirs: Sequence[str | Path] = ()) -> LoaderReport:
     """What ``vmboot loaders status`` shows."""
-    found = find_loaders(dirs=dirs)
-    firmwares = tuple(_firmware_report(firmware, found) for firmware in Firmware)
-    return LoaderReport(loaders=found, firmwares=firmwares)
+    found = _find(dirs, "bdm")
+    return LoaderReport(
+        loaders=found,
+        firmwares=tuple(_firmware_report(firmware, found, "iso") for firmware in Firmware),
+        disks=tuple(_firmware_report(firmware, found, "bdm") for firmware in Firmware),
+    )
 
 
 def parts_for(
-    firmware: Firmware, secure_boot: bool = False, needs: Collection[str] = ()
+    firmware: Firmware,
+    secure_boot: bool = False,
+    needs: Collection[str] = (),
+    medium: Medium = "iso",
 ) -> tuple[Part, ...]:
     """The programs that media need for one firmware."""
     if firmware is Firmware.BIOS:
-        return ISOLINUX, LDLINUX, _with(IPXE_BIOS, needs)
+        first = (GRUB,) if medium == "bdm" else (ISOLINUX, LDLINUX)
+        return *first, _with(IPXE_BIOS, needs)
     return (_with(IPXE_UEFI, needs, signed=secure_boot),)
 
 
@@ -179,6 +214,26 @@ def cure() -> str:
     distro = read_distro()
     first = "vmboot loaders fetch" if distro.has_apt else distro.install_hint
     return f"run: {first}; or: vmboot loaders import FILE (iPXE 1.21 or newer)"
+
+
+def _cure(choices: Iterable[Choice]) -> str:
+    """What to do about those of ``choices`` that found nothing."""
+    lacking = {choice.part.name for choice in choices if choice.loader is None}
+    hints = [f"run: {read_distro().grub_hint}"] if GRUB.name in lacking else []
+    return "; and ".join(hints + ([cure()] if lacking - {GRUB.name} else []))
+
+
+def _find(dirs: Sequence[str | Path], medium: Medium) -> tuple[Loader, ...]:
+    grub = find_grub() if medium == "bdm" else None
+    return (*find_loaders(dirs=dirs), *((grub,) if grub else ()))
+
+
+def _arm64(
+    found: Sequence[Loader], needs: Collection[str], *, secure_boot: bool
+) -> dict[str, Loader]:
+    """iPXE for ARM machines where there is one; boot disks do without it as well."""
+    choice = _choose(_with(IPXE_ARM64, needs, signed=secure_boot), found)
+    return {IPXE_ARM64.name: choice.loader} if choice.loader else {}
 
 
 def _choose(part: Part, found: Sequence[Loader]) -> Choice:
@@ -235,9 +290,10 @@ def _read(loader: Loader) -> bytes:
     return data
 
 
-def _firmware_report(firmware: Firmware, found: Sequence[Loader]) -> FirmwareReport:
-    choices = choose(parts_for(firmware), found)
+def _firmware_report(firmware: Firmware, found: Sequence[Loader], medium: Medium) -> FirmwareReport:
+    choices = choose(parts_for(firmware, medium=medium), found)
     uses = tuple(choice.loader for choice in choices if choice.loader)
     if len(uses) == len(choices):
-        return FirmwareReport(firmware, True, uses)
-    return FirmwareReport(firmware, False, uses, explain(firmware, choices), cure())
+        return FirmwareReport(firmware, True, uses, medium=medium)
+    problem, hint = explain(firmware, choices), _cure(choices)
+    return FirmwareReport(firmware, False, uses, problem, hint, medium)

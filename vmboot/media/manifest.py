@@ -1,4 +1,4 @@
-"""``/vmboot.json``: what an ISO was made of, readable without booting it.
+"""``/vmboot.json``: what media were made of, readable without booting it.
 
 It repeats the config and names the loaders; the user's snippet, which may hold a password, is
 represented by its digest only.
@@ -33,6 +33,7 @@ def make_manifest(config: BootConfig, loaders: LoaderSet, script: bytes) -> dict
         "server_timeout": config.server_timeout,
         "retry_pause": config.retry_pause,
         "random_start": config.random_start,
+        **({"work": True} if config.work else {}),
         "snippet_sha256": _digest(config.snippet.encode()) if config.snippet else None,
         "script_sha256": _digest(script),
         "loaders": {
@@ -43,7 +44,7 @@ def make_manifest(config: BootConfig, loaders: LoaderSet, script: bytes) -> dict
                 "signers": list(loader.signers),
             }
             for part, loader in sorted(loaders.loaders.items())
-            if loader.firmware in config.bootstrap
+            if loader.firmware in config.firmwares
         },
     }
 

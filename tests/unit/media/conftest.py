@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vmboot.media import find
+from vmboot.media import find, grub
 
 
 @pytest.fixture
@@ -16,4 +16,5 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("VMBOOT_LOADERS", raising=False)
     monkeypatch.setattr(find, "SYSTEM_FILES", ())
+    monkeypatch.setattr(grub, "MODULE_FOLDERS", ())
     return tmp_path
