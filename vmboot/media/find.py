@@ -39,6 +39,7 @@ class Loader:
     :param signers: common names of the certificates that signed it, empty when unsigned
     :param authorities: common names of their issuers
     :param source: where it was found: ``given``, ``imported``, ``cache`` or ``system``
+    :param fingerprints: SHA-256 of the certificates that signed it
     """
 
     name: str
@@ -53,6 +54,7 @@ class Loader:
     sha256: str
     size: int
     source: Source
+    fingerprints: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The loader as a JSON object with stable keys."""
@@ -66,6 +68,7 @@ class Loader:
             "capabilities": sorted(self.capabilities),
             "signers": list(self.signers),
             "authorities": list(self.authorities),
+            "fingerprints": list(self.fingerprints),
             "sha256": self.sha256,
             "size": self.size,
             "source": self.source,
@@ -170,4 +173,5 @@ def _loader(path: Path, identity: Identity, source: Source) -> Loader:
         sha256=identity.sha256,
         size=identity.size,
         source=source,
+        fingerprints=identity.fingerprints,
     )

@@ -15,6 +15,8 @@ import re
 from dataclasses import dataclass
 
 from vmboot.media import pe
+from vmboot.media.grubimage import read_grub
+from vmboot.media.shimimage import next_program
 from vmboot.model import Firmware
 
 MAX_UNPACKED = 8 * 1024 * 1024
@@ -41,10 +43,12 @@ class Identity:
     :param kind: ``ipxe-lkrn``, ``ipxe-efi``, ``ipxe-snponly-efi``, ``isolinux``, ``ldlinux``,
         ``shim``, ``shim-mok``, ``grub-efi``, ``grub-bios`` or ``efi`` (some other UEFI program)
     :param capabilities: of ``autoexec`` (reads autoexec.ipxe from its own volume), ``vlan``,
-        ``https``, ``tftp``, ``linkwait``
+        ``https``, ``tftp``, ``linkwait``; GRUB: ``tftp``, ``http``; a shim: ``starts-grub`` or
+        ``starts-ipxe``
     :param signers: common names of the signing certificates, empty when unsigned
     :param authorities: common names of their issuers, in the same order
     :param damaged: why the signatures cannot be read, else ``""``
+    :param fingerprints: SHA-256 of the signing certificates, in the order of ``signers``
     """
 
     kind: str
@@ -57,6 +61,7 @@ class Identity:
     sha256: str
     size: int
     damaged: str = ""
+    fingerprints: tuple[str, ...] = ()
 
 
 def identify(data: bytes) -> Identity | None:
@@ -136,6 +141,10 @@ def _identify_pe(data: bytes) -> Identity:
     capabilities = _abilities(data) if kind.startswith("ipxe") else frozenset()
     if kind.startswith("ipxe") and _has_text(data, "autoexec.ipxe"):
         capabilities |= {"autoexec"}
+    if kind == "grub-efi":
+        capabilities = read_grub(program.sections.get("mods", b"")).modules & {"tftp", "http"}
+    if kind == "shim":
+        capabilities = _starts(data)
     return Identity(
         kind=kind,
         firmware=Firmware.UEFI,
@@ -147,7 +156,15 @@ def _identify_pe(data: bytes) -> Identity:
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
         damaged=program.damaged,
+        fingerprints=tuple(signature.fingerprint for signature in program.signatures),
     )
+
+
+def _starts(shim: bytes) -> frozenset[str]:
+    following = next_program(shim)
+    if following.startswith("grub"):
+        return frozenset({"starts-grub"})
+    return frozenset({"starts-ipxe"} if following == "ipxe.efi" else ())
 
 
 def _kind_of_pe(data: bytes, program: pe.Program) -> tuple[str, str]:

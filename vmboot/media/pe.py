@@ -9,9 +9,10 @@ RFC 5652 (CMS).
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmboot.errors import MediaError
 from vmboot.media import der
@@ -34,10 +35,16 @@ _COMMON_NAME, _ORGANISATION = b"\x55\x04\x03", b"\x55\x04\x0a"
 
 @dataclass(frozen=True)
 class Signature:
-    """Common names of the certificate that signed and of the authority that issued it."""
+    """Common names of the certificate that signed and of the authority that issued it.
+
+    :param fingerprint: SHA-256 of that certificate, ``""`` where the signature does not carry it
+    :param bundle: common names of all certificates and issuers that the signature carries
+    """
 
     subject: str
     issuer: str
+    fingerprint: str = ""
+    bundle: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -141,13 +148,23 @@ def _signers(pkcs7: bytes) -> Iterator[Signature]:
             certificates = dict(_certificate(each) for each in der.children(part))
     if not signed or signed[-1].tag != der.SET:
         raise MediaError("a signature has no signers")
+    bundle = frozenset(n for each in certificates.values() for n in (each.subject, each.issuer))
     for signer in der.children(signed[-1]):
         fields = list(der.children(signer))
         if len(fields) < 2:
             raise MediaError("a signer cannot be read")
         key = tuple(child.raw for child in der.children(fields[1]))
         issuer = _common_name(der.read(key[0])) if key else ""
-        yield certificates.get(key, Signature(subject="", issuer=issuer))
+        found = certificates.get(key, Signature(subject="", issuer=issuer))
+        yield replace(found, bundle=bundle | {issuer})
+
+
+def read_certificate(data: bytes) -> Signature:
+    """Names and fingerprint of an X.509 certificate in DER.
+
+    :raises MediaError: it is none
+    """
+    return _certificate(der.read(data))[1]
 
 
 def _certificate(element: der.Element) -> tuple[tuple[bytes, ...], Signature]:
@@ -156,7 +173,9 @@ def _certificate(element: der.Element) -> tuple[tuple[bytes, ...], Signature]:
     if len(fields) < 5:
         raise MediaError("a certificate cannot be read")
     serial, _algorithm, issuer, _validity, subject = fields[:5]
-    return (issuer.raw, serial.raw), Signature(_common_name(subject), _common_name(issuer))
+    names = Signature(_common_name(subject), _common_name(issuer))
+    fingerprint = hashlib.sha256(element.raw).hexdigest()
+    return (issuer.raw, serial.raw), replace(names, fingerprint=fingerprint)
 
 
 def _common_name(name: der.Element) -> str:

@@ -40,14 +40,23 @@ def lkrn(version: str = "1.21.1+git20250501", *, abilities: tuple[str, ...] = ("
 
 
 def pe(
-    content: bytes = b"", *, machine: int = 0x8664, sbat: bytes = b"", certificates: bytes = b""
+    content: bytes = b"",
+    *,
+    machine: int = 0x8664,
+    sbat: bytes = b"",
+    certificates: bytes = b"",
+    extra: tuple[bytes, bytes] = (b"", b""),
 ) -> bytes:
-    """A PE program with a data section, an ``.sbat`` section and a certificate table."""
+    """A PE program with a data section, an ``.sbat`` section and a certificate table.
+
+    :param extra: name and content of one more section
+    """
     body_at, sbat_at = 0x400, 0x400 + len(content)
-    end = sbat_at + len(sbat)
+    extra_at = sbat_at + len(sbat)
+    end = extra_at + len(extra[1])
     padding = -end % 8
     dos = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x40)
-    coff = struct.pack("<4sHHIIIHH", b"PE\0\0", machine, 2, 0, 0, 0, 112 + 16 * 8, 0x2022)
+    coff = struct.pack("<4sHHIIIHH", b"PE\0\0", machine, 3, 0, 0, 0, 112 + 16 * 8, 0x2022)
     optional = bytearray(112 + 16 * 8)
     struct.pack_into("<H", optional, 0, 0x20B)
     struct.pack_into("<H", optional, 68, 10)
@@ -55,8 +64,9 @@ def pe(
     if certificates:
         struct.pack_into("<II", optional, 112 + 8 * 4, end + padding, len(certificates))
     sections = _section(b".data", len(content), body_at) + _section(b".sbat", len(sbat), sbat_at)
+    sections += _section(extra[0], len(extra[1]), extra_at)
     head = (dos + coff + bytes(optional) + sections).ljust(body_at, b"\0")
-    return head + content + sbat + b"\0" * padding + certificates
+    return head + content + sbat + extra[1] + b"\0" * padding + certificates
 
 
 def _section(name: bytes, size: int, at: int) -> bytes:
@@ -77,6 +87,65 @@ def ipxe_efi(
     return pe(content, machine=machine, certificates=certificates)
 
 
+def shim(
+    *,
+    starts: str = "\\\\grubx64.efi",
+    vendor: str = "Distro CA",
+    table: bytes = b"",
+    certificates: bytes = b"",
+) -> bytes:
+    """A shim: it names its helpers, what it starts and its vendor's certificate.
+
+    :param starts: as compiled in, with backslashes
+    :param table: the vendor's certificates instead of one of ``vendor``
+    """
+    names = ("\\fbx64.efi", "\\EFI\\BOOT\\fbx64.efi", "\\mmx64.efi", starts, "revocations_sbat.efi")
+    texts = b"".join(name.encode("utf-16-le") + b"\0\0" for name in names)
+    allowed = table or certificate(vendor, vendor)
+    section = struct.pack("<IIII", len(allowed), 0, 16, 16 + len(allowed)) + allowed
+    content = b"UEFI SHIM\n$Version: 16.1 $\n\0" + texts
+    sbat = b"sbat,1,SBAT,sbat,1,url\nshim,4,UEFI shim,shim,1,url\n"
+    return pe(content, sbat=sbat, extra=(b"/37", section), certificates=certificates)
+
+
+def grub_area(prefix: str, modules: tuple[str, ...]) -> bytes:
+    """The module area of a GRUB image."""
+    objects = b"".join(_object(0, _module(each)) for each in modules)
+    objects += _object(3, prefix.encode() + b"\0")
+    return struct.pack("<4sIQQ", b"mimg", 0, 24, 24 + len(objects)) + objects
+
+
+def _object(kind: int, content: bytes) -> bytes:
+    padded = content + b"\0" * (-len(content) % 8)
+    return struct.pack("<II", kind, 8 + len(padded)) + padded
+
+
+def _module(name: str) -> bytes:
+    """An ELF file with a name table and a section ``.modname``, and nothing else."""
+    names, text = b"\0.shstrtab\0.modname\0", name.encode() + b"\0"
+    content = names + text
+    header = bytearray(64)
+    struct.pack_into("<Q", header, 0x28, 64 + len(content))
+    struct.pack_into("<HHH", header, 0x3A, 64, 2, 0)
+    table = struct.pack("<I20xQQ24x", 1, 64, len(names))
+    table += struct.pack("<I20xQQ24x", 11, 64 + len(names), len(text))
+    return bytes(header) + content + table
+
+
+def grub_efi(
+    *,
+    prefix: str = "/grub",
+    modules: tuple[str, ...] = ("net", "efinet", "tftp", "chain", "normal"),
+    certificates: bytes = b"",
+) -> bytes:
+    return pe(
+        b"Welcome to GRUB!\0",
+        sbat=b"sbat,1,SBAT,sbat,1,url\ngrub,5,FSF,grub,2.06,url\n",
+        extra=(b"mods", grub_area(prefix, modules)),
+        certificates=certificates,
+    )
+
+
 def der(tag: int, *parts: bytes) -> bytes:
     content = b"".join(parts)
     if len(content) < 0x80:
@@ -90,17 +159,25 @@ def name(text: str, *, kind: bytes = b"\x55\x04\x03") -> bytes:
     return der(0x30, der(0x31, attribute))
 
 
+def certificate(
+    subject: str, issuer: str, *, serial: bytes = b"\x07", kind: bytes = b"\x55\x04\x03"
+) -> bytes:
+    """An X.509 certificate in DER with no real key and signature."""
+    number, empty = der(0x02, serial), der(0x30)
+    tbs = der(
+        0x30, der(0xA0, der(2, b"\2")), number, empty, name(issuer), empty, name(subject, kind=kind)
+    )
+    return der(0x30, tbs, empty, der(0x03, b"\0"))
+
+
 def signature(
     subject: str, issuer: str, *, serial: bytes = b"\x07", kind: bytes = b"\x55\x04\x03"
 ) -> bytes:
     """A WIN_CERTIFICATE with a PKCS#7 SignedData that has all the fields and no real crypto."""
     number, empty = der(0x02, serial), der(0x30)
-    tbs = der(
-        0x30, der(0xA0, der(2, b"\2")), number, empty, name(issuer), empty, name(subject, kind=kind)
-    )
-    certificate = der(0x30, tbs, empty, der(0x03, b"\0"))
+    signing = certificate(subject, issuer, serial=serial, kind=kind)
     signer = der(0x30, der(2, b"\1"), der(0x30, name(issuer), number), empty, der(4, b"x" * 64))
-    signed = der(0x30, der(2, b"\1"), der(0x31), empty, der(0xA0, certificate), der(0x31, signer))
+    signed = der(0x30, der(2, b"\1"), der(0x31), empty, der(0xA0, signing), der(0x31, signer))
     pkcs7 = der(0x30, der(0x06, b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"), der(0xA0, signed))
     table = struct.pack("<IHH", 8 + len(pkcs7), 0x0200, 2) + pkcs7
     return table + b"\0" * (-len(table) % 8)
