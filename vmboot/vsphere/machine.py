@@ -164,7 +164,7 @@ class Machine:
     :param unavailable: ``runtime.connectionState`` where it is not ``connected``, e.g.
         ``"inaccessible"``; what is known of such a machine may be old or nothing
     :param home: datastore path of its folder, ``"[shared-01] pvs-001"``, from
-        ``config.files.vmPathName``
+        ``config.files.vmPathName``; ``""`` where the server does not tell
     :param media: extraConfig ``vmboot.media``: name and hash of the BDM disk that vmboot gave it
     :param quick_boot: extraConfig ``efi.quickBoot.enabled``; ``None`` where it is not set
     :param fault_tolerant: it is one of a fault tolerance pair

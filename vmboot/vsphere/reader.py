@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from sys import intern
 from xml.etree import ElementTree as ET
 
@@ -17,12 +18,18 @@ from vmboot.vsphere.machine import (
     Controller,
     Device,
     DeviceKind,
+    DiskBacking,
     Hardware,
     Machine,
     Power,
 )
+from vmboot.vsphere.ourdisks import MEDIA_KEY
 from vmboot.vsphere.paths import PathFinder, encode
 
+QUICK_BOOT_KEY = "efi.quickBoot.enabled"
+_MEDIA = f'config.extraConfig["{MEDIA_KEY}"]'
+_QUICK_BOOT = f'config.extraConfig["{QUICK_BOOT_KEY}"]'
+# Two keys of extraConfig instead of all of it: a machine has 40 of them, some of a kilobyte.
 MACHINE_PROPERTIES = (
     "name",
     "parent",
@@ -37,6 +44,11 @@ MACHINE_PROPERTIES = (
     "config.version",
     "config.changeVersion",
     "config.bootOptions",
+    "config.files.vmPathName",
+    "config.keyId.keyId",
+    _MEDIA,
+    _QUICK_BOOT,
+    "runtime.faultToleranceState",
     "config.hardware.device",
     "snapshot.currentSnapshot",
 )
@@ -71,6 +83,14 @@ BACKING_KINDS: Mapping[str, str] = {
     "VirtualCdromPassthroughBackingInfo": "passthrough",
     "VirtualCdromRemoteAtapiBackingInfo": "remote-atapi",
     "VirtualCdromRemotePassthroughBackingInfo": "remote-passthrough",
+}
+DISK_KINDS: Mapping[str, str] = {
+    "VirtualDiskFlatVer1BackingInfo": "flat",
+    "VirtualDiskFlatVer2BackingInfo": "flat",
+    "VirtualDiskSeSparseBackingInfo": "sesparse",
+    "VirtualDiskRawDiskMappingVer1BackingInfo": "rdm",
+    "VirtualDiskRawDiskVer2BackingInfo": "rdm",
+    "VirtualDiskPartitionedRawDiskVer2BackingInfo": "rdm",
 }
 _BOOT_KINDS: Mapping[str, str] = {
     "VirtualMachineBootOptionsBootableCdromDevice": "cdrom",
@@ -110,7 +130,22 @@ def machine_of(found: Found, finder: PathFinder, computes: Mapping[str, str]) ->
         hardware=hardware_of(found.props.get("config.hardware.device")),
         boot_order=boot_order_of(options),
         unavailable=_unavailable(found),
+        home=found.text("config.files.vmPathName").rpartition("/")[0],
+        media=_extra(found, _MEDIA),
+        quick_boot=_truth(_extra(found, _QUICK_BOOT)),
+        fault_tolerant=found.text("runtime.faultToleranceState") not in ("", "notConfigured"),
+        encrypted=found.text("config.keyId.keyId") != "",
     )
+
+
+def _extra(found: Found, path: str) -> str:
+    """The value of an ``OptionValue``."""
+    return intern(soap.text(found.props.get(path), "value"))
+
+
+def _truth(text: str) -> bool | None:
+    """A VMX boolean."""
+    return None if text == "" else text.lower() in ("true", "1", "yes", "on")
 
 
 def _unavailable(found: Found) -> str:
@@ -154,6 +189,7 @@ def _controller(model: str, parts: Mapping[str, ET.Element]) -> Controller:
         bus=BUS_OF_CONTROLLER[model],
         number=_int(parts, "busNumber") or 0,
         model=model,
+        shared="sharedBus" in parts and parts["sharedBus"].text != "noSharing",
     )
 
 
@@ -180,7 +216,34 @@ def _disk(model: str, parts: Mapping[str, ET.Element]) -> Device:
         model=model,
         file=soap.text(parts.get("backing"), "fileName"),
         uuid=soap.text(parts.get("backing"), "uuid").lower(),
+        disk=_disk_backing(parts.get("backing"), _capacity(parts)),
     )
+
+
+def _capacity(parts: Mapping[str, ET.Element]) -> int:
+    """In bytes; ``capacityInBytes`` came with vSphere 5.5."""
+    return _int(parts, "capacityInBytes") or 1024 * (_int(parts, "capacityInKB") or 0)
+
+
+def _disk_backing(element: ET.Element | None, capacity: int) -> DiskBacking | None:
+    if element is None:
+        return None
+    return _shared_backing(
+        soap.text(element, "datastore"),
+        capacity,
+        soap.text(element, "diskMode") or "persistent",
+        soap.text(element, "sharing"),
+        DISK_KINDS.get(soap.type_of(element), "other"),
+        soap.child(element, "parent") is not None,
+    )
+
+
+@lru_cache(maxsize=512)
+def _shared_backing(
+    datastore: str, capacity: int, mode: str, sharing: str, kind: str, has_parent: bool
+) -> DiskBacking:
+    """One value for all disks that are alike, and a fleet's mostly are."""
+    return DiskBacking(intern(datastore), capacity, mode, intern(sharing), kind, has_parent)
 
 
 def _nic(model: str, parts: Mapping[str, ET.Element]) -> Device:

@@ -1,31 +1,38 @@
 """The way back: changes that make a machine boot again as a journal recorded it.
 
-Removes what we added, moves back what we moved, puts back what we replaced. Disks are never
-removed, and controllers only when they are AHCI, were not there before and hold nothing any more.
+Removes what we added, moves back what we moved, puts back what we replaced. Of disks only BDM disks
+of vmboot's are detached, and attached again where they were recorded; controllers are removed only
+when they are of a model that we add, were not there before and hold nothing any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from vmboot.vsphere.bdmdisk import LSI_MODEL
 from vmboot.vsphere.bootorder import map_boot_order
 from vmboot.vsphere.cdrom import AHCI_MODEL
 from vmboot.vsphere.changes import (
     AddCdrom,
     AddController,
+    AddDisk,
     Change,
+    DetachDisk,
     MoveDevice,
     RemoveDevice,
     SetBootOrder,
     SetCdrom,
+    SetExtra,
 )
-from vmboot.vsphere.effects import apply_changes
-from vmboot.vsphere.machine import Bus, Connection, Device, Hardware, Machine, Power
+from vmboot.vsphere.effects import apply_changes, machine_after
+from vmboot.vsphere.machine import Bus, Connection, Device, DeviceKind, Hardware, Machine, Power
+from vmboot.vsphere.ourdisks import MEDIA_KEY, is_ours
 from vmboot.vsphere.sameness import EMPTY_DRIVE, same_backing
-from vmboot.vsphere.slots import Slot, disks, drives, find_controller
+from vmboot.vsphere.slots import PVSCSI_MODEL, Slot, disks, drives, find_controller, occupants
 from vmboot.vsphere.twins import twin_disks
 
 _FIRST_TEMP_KEY = -201
+_MODELS_WE_ADD = (AHCI_MODEL, PVSCSI_MODEL, LSI_MODEL)
 
 
 def plan_restore(now: Machine, before: Machine) -> tuple[Change, ...]:
@@ -34,11 +41,14 @@ def plan_restore(now: Machine, before: Machine) -> tuple[Change, ...]:
     Where a moved disk stands in the boot order, :func:`~vmboot.vsphere.bootorder.defer_boot_order`
     applies here too. Empty if nothing is to do.
     """
-    changes: list[Change] = [*_remove_drives(now, before), *_move_disks(now, before)]
+    changes: list[Change] = [*_remove_drives(now, before), *_detach_disks(now, before)]
+    changes += _in_order(_move_disks(now, before), now.hardware, changes)
     changes += _set_drives(now, before)
-    changes += _add_drives(now.hardware, before)
+    changes += _add_missing(now, before)
     changes += _remove_controllers(now, before, changes)
-    order = map_boot_order(before.boot_order, of=before, to=now)
+    if now.media != before.media:
+        changes.append(SetExtra(MEDIA_KEY, now.media, before.media))
+    order = map_boot_order(before.boot_order, of=before, to=machine_after(now, changes))
     if order != now.boot_order:
         changes.append(SetBootOrder(before=now.boot_order, after=order))
     return tuple(changes)
@@ -49,6 +59,29 @@ def _remove_drives(now: Machine, before: Machine) -> Iterator[RemoveDevice]:
     for slot, drive in drives(now.hardware).items():
         if slot not in kept:
             yield RemoveDevice(drive.key, drive.label)
+
+
+def _detach_disks(now: Machine, before: Machine) -> Iterator[DetachDisk]:
+    """BDM disks that were not there."""
+    twins = {disk.key for disk in twin_disks(before.hardware, now.hardware).values()}
+    for disk in now.hardware.devices:
+        if is_ours(disk, now) and disk.key not in twins:
+            yield DetachDisk(disk.key, disk.label, disk.file)
+
+
+def _in_order(
+    moves: Iterable[MoveDevice], hardware: Hardware, done: Iterable[Change]
+) -> Iterator[MoveDevice]:
+    """The moves to free places first: a server takes a spec's changes one after the other."""
+    waiting = list(moves)
+    while waiting:
+        after, _ = apply_changes(hardware, (), done)
+        taken = {(device.controller, device.unit) for device in occupants(after).values()}
+        free = [m for m in waiting if (m.to_controller, m.to_unit) not in taken]
+        move = (free or waiting)[0]
+        waiting.remove(move)
+        done = (*done, move)
+        yield move
 
 
 def _move_disks(now: Machine, before: Machine) -> Iterator[MoveDevice]:
@@ -109,35 +142,59 @@ def _connection(wanted: Device, now: Machine, before: Machine) -> Connection:
     )
 
 
-def _add_drives(hardware: Hardware, before: Machine) -> Iterator[Change]:
-    """Drives somebody removed since; only a forced undo gets here."""
-    present = drives(hardware)
-    missing = [item for item in drives(before.hardware).items() if item[0] not in present]
+def _add_missing(now: Machine, before: Machine) -> Iterator[Change]:
+    """BDM disks that we replaced, and drives that somebody removed since, with controllers."""
     made: dict[tuple[Bus, int], int] = {}
     temp_key = _FIRST_TEMP_KEY
-    for slot, wanted in missing:
+    for slot, wanted in (*_missing_drives(now, before), *_missing_disks(now, before)):
         place = (slot.bus, slot.number)
-        controller = find_controller(hardware, *place)
+        controller = find_controller(now.hardware, *place)
         if controller is None and place not in made:
             made[place], temp_key = temp_key, temp_key - 1
-            yield AddController(made[place], slot.bus, slot.number, AHCI_MODEL)
-        yield AddCdrom(
-            temp_key=temp_key,
-            controller=controller.key if controller else made[place],
-            unit=slot.unit,
-            backing=wanted.backing or EMPTY_DRIVE,
-            connection=wanted.connection or Connection(),
-        )
+            yield AddController(made[place], slot.bus, slot.number, _model(before, slot))
+        yield _added(temp_key, controller.key if controller else made[place], slot.unit, wanted)
         temp_key -= 1
 
 
+def _missing_drives(now: Machine, before: Machine) -> Iterator[tuple[Slot, Device]]:
+    """Only a forced undo gets here."""
+    present = drives(now.hardware)
+    yield from (item for item in drives(before.hardware).items() if item[0] not in present)
+
+
+def _missing_disks(now: Machine, before: Machine) -> Iterator[tuple[Slot, Device]]:
+    twins = twin_disks(before.hardware, now.hardware)
+    for slot, disk in disks(before.hardware).items():
+        if is_ours(disk, before) and disk.key not in twins:
+            yield slot, disk
+
+
+def _model(before: Machine, slot: Slot) -> str:
+    controller = find_controller(before.hardware, slot.bus, slot.number)
+    return controller.model if controller is not None and controller.model else AHCI_MODEL
+
+
+def _added(temp_key: int, controller: int, unit: int, wanted: Device) -> AddDisk | AddCdrom:
+    if wanted.kind is DeviceKind.DISK:
+        datastore = wanted.disk.datastore if wanted.disk is not None else ""
+        return AddDisk(temp_key, controller, unit, wanted.file, datastore)
+    return AddCdrom(
+        temp_key=temp_key,
+        controller=controller,
+        unit=unit,
+        backing=wanted.backing or EMPTY_DRIVE,
+        connection=wanted.connection or Connection(),
+    )
+
+
 def _remove_controllers(
-    now: Machine, before: Machine, changes: list[Change]
+    now: Machine, before: Machine, changes: Sequence[Change]
 ) -> Iterator[RemoveDevice]:
     kept = {(c.bus, c.number) for c in before.hardware.controllers}
     hardware, _ = apply_changes(now.hardware, (), changes)
     in_use = {device.controller for device in hardware.devices}
     for controller in now.hardware.controllers:
-        is_ours = controller.model == AHCI_MODEL and (controller.bus, controller.number) not in kept
-        if is_ours and controller.key not in in_use:
-            yield RemoveDevice(controller.key, f"SATA controller {controller.number}")
+        is_new = (controller.bus, controller.number) not in kept
+        if is_new and controller.model in _MODELS_WE_ADD and controller.key not in in_use:
+            label = f"{controller.bus.upper()} controller {controller.number}"
+            yield RemoveDevice(controller.key, label)

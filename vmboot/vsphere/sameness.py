@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vmboot.vsphere.machine import BootEntry, CdBacking, Connection, Device, DeviceKind, Machine
+from vmboot.vsphere.ourdisks import MEDIA_KEY
 from vmboot.vsphere.slots import Slot, disks, drives
 from vmboot.vsphere.twins import twin_disks
 
@@ -110,6 +111,8 @@ def _options(a: Machine, b: Machine) -> Iterator[str]:
         yield f"Secure Boot is {'on' if b.secure_boot else 'off'}"
     if a.is_template != b.is_template:
         yield "it is a template" if b.is_template else "it is not a template any more"
+    if a.media != b.media:
+        yield f"{MEDIA_KEY} is {b.media or 'not set'} instead of {a.media or 'not set'}"
     if not same_order(a, b):
         yield f"the boot order is {_order_words(b)} instead of {_order_words(a)}"
 
