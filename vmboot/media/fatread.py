@@ -1,49 +1,140 @@
-"""Read a FAT12, FAT16 or FAT32 image that may be damaged or hostile.
+"""Read a FAT12, FAT16 or FAT32 volume that may be damaged or hostile.
 
-Every cluster may be used once, so the work and the memory are bounded by the image's own size.
+Nothing is read that is not asked for, so a large volume costs no more than its directories. Every
+cluster belongs to one chain only, and directories are limited in size, so the work is bounded
+whatever the volume claims.
 
-Source: Microsoft "FAT: General Overview of On-Disk Format" 1.03.
+Source: Microsoft "FAT: General Overview of On-Disk Format" 1.03. As in EDK II and Linux, a volume
+without a 16-bit table size is FAT32, however few clusters it has.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from vmboot.errors import MediaError
-from vmboot.media.fatnames import ATTR_LONG, LAST, checksum, unpack
+from vmboot.media.fatentries import ENTRY, Item, label_in, read_entries, readable
 
-ENTRY = 32
 MAX_FILES = 10_000
 MAX_DEPTH = 16
-MAX_LONG = 20  # long-name entries of one file: 255 characters, 13 in each
-ATTR_LABEL, ATTR_DIRECTORY = 0x08, 0x10
-_DELETED = 0xE5
-_LOWER_BASE, _LOWER_EXTENSION = 0x08, 0x10
+MAX_DIRECTORIES_SIZE = 8 * 1024 * 1024  # bytes of all directories together
+MAX_FAT12, MAX_FAT16 = 4084, 65524  # clusters
+_PAGE = 4096  # bytes of the allocation table that are read at once
+_PAGES = 64  # kept
 
-
-@dataclass
-class _Volume:
-    """The layout of one image, and which clusters were read."""
-
-    data: bytes
-    cluster_size: int
-    bits: int
-    fat: bytes
-    root: bytes
-    root_cluster: int
-    data_at: int
-    clusters: int
-    used: set[int] = field(default_factory=set)
+Read = Callable[[int, int], bytes]
+"""``read(offset, size)`` in bytes; fewer bytes, or none, behind the end of the volume."""
 
 
 @dataclass(frozen=True)
-class _Item:
-    name: str
-    directory: bool
-    start: int
+class FatFile:
+    """A file and where its first cluster is: path with forward slashes, size in bytes."""
+
+    path: str
     size: int
+    start: int
+
+
+@dataclass
+class FatVolume:
+    """An open volume.
+
+    :ivar bits: 12, 16 or 32
+    :ivar label: the volume's name, ``""`` without one
+    :ivar size: bytes that the boot sector claims
+    :ivar files: in directory order
+    """
+
+    read: Read = field(repr=False)
+    bits: int
+    cluster_size: int
+    fat_at: int
+    fat_size: int
+    root_at: int
+    root_size: int
+    root_cluster: int
+    data_at: int
+    clusters: int
+    size: int
+    label: str = ""
+    files: tuple[FatFile, ...] = ()
+    _owners: dict[int, str] = field(default_factory=dict, repr=False)
+    _pages: dict[int, bytes] = field(default_factory=dict, repr=False)
+
+    def find(self, path: str) -> FatFile | None:
+        """The file at ``path``, regardless of case."""
+        wanted = path.lower()
+        return next((file for file in self.files if file.path.lower() == wanted), None)
+
+    def content(self, file: FatFile, *, limit: int) -> bytes:
+        """What ``file`` holds.
+
+        :param limit: bytes; a longer file is refused
+        :raises MediaError: longer than ``limit``, cut off, or its clusters belong to another file
+        """
+        if file.size > limit:
+            raise MediaError(f"{file.path} has {file.size} bytes, too many to look at")
+        clusters = self._chain(file.path, file.start, -(-file.size // self.cluster_size))
+        data = self._bytes(clusters)[: file.size]
+        if len(data) < file.size:
+            raise MediaError(f"{file.path} is shorter than its directory says")
+        return data
+
+    def directory(self, path: str, start: int, limit: int) -> bytes:
+        """The entries of a directory; the root is ``""``.
+
+        :param limit: bytes after which a caller loses its patience; one cluster more is read
+        """
+        if not path and self.bits != 32:
+            data = self.read(self.root_at, self.root_size)
+            if len(data) < self.root_size:
+                raise MediaError("the root directory of the FAT volume is cut off")
+            return data
+        return self._bytes(self._chain(path, start, limit // self.cluster_size + 1))
+
+    def _chain(self, path: str, start: int, most: int) -> list[int]:
+        """The clusters of ``path`` from ``start`` on, not more than ``most``."""
+        found: dict[int, None] = {}
+        cluster = start
+        while 2 <= cluster < self.clusters + 2 and len(found) < most:
+            if cluster in found or self._owners.setdefault(cluster, path) != path:
+                raise MediaError(f"the FAT volume uses cluster {cluster} twice")
+            found[cluster] = None
+            cluster = self._next(cluster)
+        return list(found)
+
+    def _bytes(self, clusters: list[int]) -> bytes:
+        parts = []
+        for first, count in _runs(clusters):
+            at = self.data_at + (first - 2) * self.cluster_size
+            part = self.read(at, count * self.cluster_size)
+            if len(part) < count * self.cluster_size:
+                raise MediaError(f"the FAT volume is cut off: cluster {first} is not there")
+            parts.append(part)
+        return b"".join(parts)
+
+    def _next(self, cluster: int) -> int:
+        at = cluster * self.bits // 8
+        size = 4 if self.bits == 32 else 2
+        raw = int.from_bytes(self._table(at, size), "little")
+        if self.bits == 12:
+            return raw >> 4 if cluster % 2 else raw & 0xFFF
+        return raw & 0x0FFFFFFF
+
+    def _table(self, at: int, size: int) -> bytes:
+        """Bytes of the allocation table, which is kept in pages."""
+        page, inside = divmod(at, _PAGE)
+        if page not in self._pages:
+            if len(self._pages) >= _PAGES:
+                self._pages.clear()
+            length = min(_PAGE + 3, self.fat_size - page * _PAGE)  # an entry can cross the border
+            self._pages[page] = self.read(self.fat_at + page * _PAGE, max(0, length))
+        found = self._pages[page][inside : inside + size]
+        if len(found) < size:
+            raise MediaError("the FAT volume's allocation table is cut off")
+        return found
 
 
 def is_fat(data: bytes) -> bool:
@@ -55,135 +146,98 @@ def is_fat(data: bytes) -> bool:
     return sector in {512, 1024, 2048, 4096} and bool(power) and reserved > 0 and fats in {1, 2}
 
 
+def open_fat(read: Read, size: int) -> FatVolume:
+    """Open a volume and list its files.
+
+    :param size: bytes that there are
+    :raises MediaError: not a FAT volume, cut off, or its structure contradicts itself
+    """
+    volume = _layout(read, size)
+    volume.label, volume.files = _walk(volume)
+    return volume
+
+
 def read_fat(data: bytes) -> Mapping[str, bytes]:
     """Content by path, e.g. ``{"EFI/BOOT/BOOTX64.EFI": b"..."}``, in directory order.
 
     :raises MediaError: not a FAT image, cut off, or its structure contradicts itself
     """
-    volume = _volume(data)
-    root = volume.root or _chain(volume, volume.root_cluster)
-    files: dict[str, bytes] = {}
-    pending = [("", root, 0)]
-    while pending:
-        prefix, directory, depth = pending.pop()
-        for item in _items(directory):
-            path = f"{prefix}{item.name}"
-            if path in files or len(files) >= MAX_FILES:
-                raise MediaError("the FAT volume has one name twice, or too many files")
-            if item.directory and depth >= MAX_DEPTH:
-                raise MediaError("the FAT volume has directories too deep")
-            content = _chain(volume, item.start, None if item.directory else item.size)
-            if item.directory:
-                pending.append((f"{path}/", content, depth + 1))
-            else:
-                files[path] = content
-    return files
+    volume = open_fat(lambda at, size: data[at : at + size], len(data))
+    return {file.path: volume.content(file, limit=len(data)) for file in volume.files}
 
 
-def _volume(data: bytes) -> _Volume:
-    if not is_fat(data):
+def _layout(read: Read, size: int) -> FatVolume:
+    boot = read(0, 512)
+    if not is_fat(boot):
         raise MediaError("not a FAT volume")
     sector, per_cluster, reserved, fats, entries, small, _media, fat_small = struct.unpack_from(
-        "<HBHBHHBH", data, 11
+        "<HBHBHHBH", boot, 11
     )
-    (large, fat_large) = struct.unpack_from("<II", data, 32)
+    (large, fat_large) = struct.unpack_from("<II", boot, 32)
     total, fat_sectors = small or large, fat_small or fat_large
     root_at = (reserved + fats * fat_sectors) * sector
     data_at = root_at + -(-entries * ENTRY // sector) * sector
     clusters = (total * sector - data_at) // (per_cluster * sector)
-    if clusters < 1 or data_at > len(data):
+    if clusters < 1 or data_at > size:
         raise MediaError("the FAT volume's sizes contradict each other")
-    bits = 12 if clusters <= 4084 else 16 if clusters <= 65524 else 32
-    return _Volume(
-        data=data,
-        cluster_size=per_cluster * sector,
+    bits = 32 if not fat_small else 12 if clusters <= MAX_FAT12 else 16
+    volume = FatVolume(
+        read=read,
         bits=bits,
-        fat=data[reserved * sector : (reserved + fat_sectors) * sector],
-        root=data[root_at : root_at + entries * ENTRY],
-        root_cluster=struct.unpack_from("<I", data, 44)[0] if bits == 32 else 0,
+        cluster_size=per_cluster * sector,
+        fat_at=reserved * sector,
+        fat_size=fat_sectors * sector,
+        root_at=root_at,
+        root_size=entries * ENTRY,
+        root_cluster=struct.unpack_from("<I", boot, 44)[0] if bits == 32 else 0,
         data_at=data_at,
         clusters=clusters,
+        size=total * sector,
     )
+    at = 71 if bits == 32 else 43
+    volume.label = readable(boot[at : at + 11]) if boot[at - 5] == 0x29 else ""
+    return volume
 
 
-def _chain(volume: _Volume, start: int, size: int | None = None) -> bytes:
-    """The clusters from ``start`` on, cut to ``size``; each cluster can be read once only."""
-    if size == 0:
-        return b""
-    parts = []
-    cluster = start
-    left = size
-    while 2 <= cluster < volume.clusters + 2:
-        if cluster in volume.used:
-            raise MediaError("the FAT volume uses a cluster twice")
-        volume.used.add(cluster)
-        at = volume.data_at + (cluster - 2) * volume.cluster_size
-        part = volume.data[at : at + volume.cluster_size]
-        if len(part) < min(volume.cluster_size, volume.cluster_size if left is None else left):
-            raise MediaError("the FAT volume is cut off")
-        parts.append(part if left is None else part[:left])
-        cluster = _next(volume, cluster)
-        if left is not None:
-            left -= len(parts[-1])
-            if left == 0:
-                break
-    if left:
-        raise MediaError("a file on the FAT volume is shorter than its directory says")
-    return b"".join(parts)
+def _walk(volume: FatVolume) -> tuple[str, tuple[FatFile, ...]]:
+    """The label and all files; directories are read once each."""
+    files: dict[str, FatFile] = {}
+    label = volume.label
+    left = MAX_DIRECTORIES_SIZE
+    pending = [("", volume.root_cluster, 0)]
+    while pending:
+        prefix, start, depth = pending.pop()
+        data = volume.directory(prefix, start, left)
+        left -= len(data)
+        if left < 0 or depth > MAX_DEPTH:
+            raise MediaError("the FAT volume has directories too deep, or too large")
+        if depth == 0:
+            label = label_in(data) or label
+        for item in read_entries(data):
+            path = f"{prefix}{item.name}"
+            if path in files or len(files) + len(pending) >= MAX_FILES:
+                raise MediaError("the FAT volume has one name twice, or too many files")
+            if item.directory:
+                pending.append((f"{path}/", _start(volume, item), depth + 1))
+            else:
+                files[path] = FatFile(path, item.size, _start(volume, item))
+    return label, tuple(files.values())
 
 
-def _next(volume: _Volume, cluster: int) -> int:
-    at = cluster * volume.bits // 8
-    raw = int.from_bytes(volume.fat[at : at + 4], "little")
-    if at + volume.bits // 8 > len(volume.fat):
-        raise MediaError("the FAT volume's allocation table is cut off")
-    if volume.bits == 12:
-        return raw >> 4 & 0xFFF if cluster % 2 else raw & 0xFFF
-    return raw & (0xFFFF if volume.bits == 16 else 0x0FFFFFFF)
+def _start(volume: FatVolume, item: Item) -> int:
+    """The first cluster; the upper half of the field means something else without FAT32."""
+    return item.start if volume.bits == 32 else item.start & 0xFFFF
 
 
-def _items(directory: bytes) -> Iterator[_Item]:
-    long: list[bytes] = []
-    for at in range(0, len(directory) - ENTRY + 1, ENTRY):
-        entry = directory[at : at + ENTRY]
-        if entry[0] == 0:
-            return
-        if entry[0] == _DELETED:
-            long = []
-        elif entry[11] & 0x3F == ATTR_LONG:
-            long = [entry] if entry[0] & LAST else [entry, *long[:MAX_LONG]]
-        else:
-            item = _item(entry, long)
-            long = []
-            if not entry[11] & ATTR_LABEL and item.name not in {".", ".."}:
-                yield item
-
-
-def _item(entry: bytes, long: list[bytes]) -> _Item:
-    high, low, size = struct.unpack_from("<H4xHI", entry, 20)
-    return _Item(
-        name=_long_name(entry[:11], long) or _short_name(entry),
-        directory=bool(entry[11] & ATTR_DIRECTORY),
-        start=low | high << 16,
-        size=size,
-    )
-
-
-def _long_name(short: bytes, entries: list[bytes]) -> str:
-    """The long name if its entries belong to ``short``, else ``""``."""
-    right = checksum(short)
-    if not entries or any(entry[13] != right for entry in entries):
-        return ""
-    units = b"".join(entry[1:11] + entry[14:26] + entry[28:32] for entry in entries)
-    return _safe(units.decode("utf-16-le", "replace").split("\0", 1)[0])
-
-
-def _short_name(entry: bytes) -> str:
-    base, dot, extension = unpack(entry[:11]).partition(".")
-    base = base.lower() if entry[12] & _LOWER_BASE else base
-    extension = extension.lower() if entry[12] & _LOWER_EXTENSION else extension
-    return _safe(base + dot + extension)
-
-
-def _safe(name: str) -> str:
-    return "".join(char if char.isprintable() and char != "/" else "?" for char in name)
+def _runs(clusters: list[int]) -> Iterator[tuple[int, int]]:
+    """Neighbouring clusters as (first, count)."""
+    first = count = 0
+    for cluster in clusters:
+        if count and cluster == first + count:
+            count += 1
+            continue
+        if count:
+            yield first, count
+        first, count = cluster, 1
+    if count:
+        yield first, count

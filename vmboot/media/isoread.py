@@ -8,16 +8,14 @@ Sources: ECMA-119 (4th edition) sections 8 and 9; RRIP 1.12 section 4.1.4 (NM).
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
 
-from vmboot.errors import MediaError, NotFoundError
+from vmboot.errors import MediaError
+from vmboot.media.source import MAX_READ, Source
+
+__all__ = ["BLOCK", "MAX_READ", "IsoFile", "IsoImage", "Source", "read_iso"]
 
 BLOCK = 2048
 FIRST_DESCRIPTOR = 16
@@ -25,47 +23,9 @@ MAX_DESCRIPTORS = 64
 MAX_DIRECTORY = 4 * 1024 * 1024  # bytes of one directory
 MAX_ENTRIES = 20_000
 MAX_DEPTH = 12
-MAX_READ = 128 * 1024 * 1024  # bytes of one file
 PRIMARY, BOOT_RECORD, TERMINATOR = 1, 0, 255
 _HINT = "name an .iso file; one that was downloaded may be only half of it"
 _DIRECTORY, _MORE_EXTENTS = 0x02, 0x80
-
-
-class Source:
-    """Bytes or a file, read at offsets; a context manager."""
-
-    def __init__(self, target: bytes | str | Path) -> None:
-        self._file = _open(target)
-        self.size = self._file.seek(0, io.SEEK_END)
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._file.close()
-
-    def read(self, at: int, size: int) -> bytes:
-        """Exactly ``size`` bytes at offset ``at``.
-
-        :raises MediaError: they are not all there, or too many
-        """
-        if size > MAX_READ:
-            raise MediaError(f"a part of {size} bytes is too large to look at")
-        if at + size > self.size:
-            raise MediaError(f"the image is cut off: it has only {self.size} bytes")
-        self._file.seek(at)
-        data = self._file.read(size)
-        if len(data) != size:
-            raise MediaError("the image changed while it was read")
-        return data
-
-    def sha256(self) -> str:
-        """Digest of the whole, read in blocks."""
-        digest = hashlib.sha256()
-        self._file.seek(0)
-        while block := self._file.read(1 << 20):
-            digest.update(block)
-        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -133,20 +93,6 @@ def read_iso(source: Source) -> IsoImage:
         )
     files, partial = _tree(source, primary)
     return IsoImage(_text(primary[40:72]), blocks, catalog, files, partial)
-
-
-def _open(target: bytes | str | Path) -> BinaryIO:
-    if isinstance(target, bytes):
-        return io.BytesIO(target)
-    path = Path(target)
-    if not path.exists():
-        raise NotFoundError(f"there is no file {path}")
-    if not path.is_file():
-        raise MediaError(f"{path} is not a regular file")
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise MediaError(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from error
 
 
 def _descriptors(source: Source) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from vmboot.errors import MediaError
 from vmboot.media.fat import build_fat
-from vmboot.media.fatread import is_fat, read_fat
+from vmboot.media.fatread import is_fat, open_fat, read_fat
 
 GOOD = build_fat({"EFI/BOOT/BOOTX64.EFI": b"program" * 900, "a long name.cfg": b"x"}, label="T")
 STRUCTURES = 60 * 512  # boot sector, tables, root and first directories of this small image
@@ -64,6 +64,38 @@ def test_a_chain_that_runs_in_a_circle_is_refused() -> None:
     data[512 + 3 : 512 + 6] = b"\x02\x20\x00"  # cluster 2 and 3 both lead to cluster 2
     with pytest.raises(MediaError, match="twice"):
         read_fat(bytes(data))
+
+
+def test_two_files_in_the_same_cluster_are_refused() -> None:
+    data = bytearray(build_fat({"A": b"1", "B": b"2"}, label="T"))
+    entry = data.index(b"B          ")
+    data[entry + 26 : entry + 28] = b"\x02\x00"
+    with pytest.raises(MediaError, match="uses cluster 2 twice"):
+        read_fat(bytes(data))
+
+
+def test_only_what_is_asked_for_is_read() -> None:
+    asked: list[int] = []
+
+    def read(at: int, size: int) -> bytes:
+        asked.append(size)
+        return GOOD[at : at + size]
+
+    volume = open_fat(read, len(GOOD))
+    assert {file.path for file in volume.files} == {"EFI/BOOT/BOOTX64.EFI", "a long name.cfg"}
+    assert sum(asked) < len(GOOD) // 2
+    program = volume.find("efi/boot/bootx64.efi")
+    assert program is not None
+    assert volume.content(program, limit=6300) == b"program" * 900
+    assert volume.content(program, limit=6300) == b"program" * 900  # again, from the same clusters
+    with pytest.raises(MediaError, match="too many to look at"):
+        volume.content(program, limit=6299)
+
+
+@pytest.mark.parametrize(("label", "wanted"), [("ctxpvs", "CTXPVS"), ("no name", "")])
+def test_the_label_is_read(label: str, wanted: str) -> None:
+    data = build_fat({}, label=label)
+    assert open_fat(lambda at, size: data[at : at + size], len(data)).label == wanted
 
 
 def test_a_directory_of_long_name_entries_only_is_read_quickly() -> None:
