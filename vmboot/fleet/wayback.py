@@ -15,7 +15,14 @@ from vmboot.fleet.journal import Intent
 from vmboot.fleet.plan import Problem, Verdict
 from vmboot.fleet.steps import Step
 from vmboot.fleet.words import DiffLine, diff
-from vmboot.vsphere.changes import Change, MoveDevice, SetBootOrder, SetCdrom
+from vmboot.vsphere.changes import (
+    Change,
+    DetachDisk,
+    MoveDevice,
+    SetBootOrder,
+    SetCdrom,
+    SetExtra,
+)
 from vmboot.vsphere.devices import defer_boot_order, map_boot_order, plan_restore, same_boot
 from vmboot.vsphere.machine import (
     BootEntry,
@@ -26,6 +33,7 @@ from vmboot.vsphere.machine import (
     Machine,
     Power,
 )
+from vmboot.vsphere.ourdisks import is_ours
 from vmboot.vsphere.slots import Slot, disks, drives, find_controller, slot_of
 from vmboot.vsphere.twins import twin_disks
 
@@ -151,11 +159,18 @@ def _obstacle(before: Machine, now: Machine, *, force: bool) -> Problem | None:
 def _unknown_disk(before: Machine, now: Machine) -> Device | None:
     """A disk of the old boot order without a twin, though one of today's disks may be it."""
     twins = twin_disks(before.hardware, now.hardware)
-    if len(twins) == len([d for d in now.hardware.devices if d.kind is DeviceKind.DISK]):
+    known = {twin.key for twin in twins.values()}
+    if all(disk.key in known for disk in _strangers(now)):
         return None
     ordered = {entry.key for entry in before.boot_order if entry.kind == "disk"}
-    lost = (d for d in before.hardware.devices if d.kind is DeviceKind.DISK and d.key in ordered)
+    lost = (disk for disk in _strangers(before) if disk.key in ordered)
     return next((disk for disk in lost if disk.key not in twins), None)
+
+
+def _strangers(machine: Machine) -> list[Device]:
+    """Its disks without BDM disks, which are told by their name."""
+    disks_ = (d for d in machine.hardware.devices if d.kind is DeviceKind.DISK)
+    return [disk for disk in disks_ if not is_ours(disk, machine)]
 
 
 def _restored(before: Machine, now: Machine, changes: tuple[Change, ...]) -> MachineUndo:
@@ -171,7 +186,7 @@ def _restored(before: Machine, now: Machine, changes: tuple[Change, ...]) -> Mac
 
 
 def _live(now: Machine, changes: Sequence[Change]) -> bool:
-    edits = all(isinstance(change, SetCdrom | SetBootOrder) for change in changes)
+    edits = all(isinstance(change, SetCdrom | SetExtra | SetBootOrder) for change in changes)
     return edits and now.power is Power.ON
 
 
@@ -197,10 +212,10 @@ def _is_after(intent: Intent, now: Machine) -> bool:
 def _is_left_order(intent: Intent, now: Machine) -> bool:
     """True if the boot order is what a crash before the second reconfigure leaves.
 
-    That is the old one, where the moved disk stands with its old key, with its new one, or not at
-    all any more: the server decides that.
+    That is the old one, where a moved disk stands with its old key, with its new one, or not at
+    all any more, as a detached one does: the server decides that.
     """
-    moved = {change.key for change in intent.changes if isinstance(change, MoveDevice)}
+    moved = {c.key for c in intent.changes if isinstance(c, MoveDevice | DetachDisk)}
     twins = twin_disks(intent.before.hardware, now.hardware)
     new_keys = {twin.key: key for key, twin in twins.items()}
 
@@ -224,18 +239,36 @@ def own_part(before: Machine, intents: Sequence[Intent], now: Machine) -> Machin
     ]
     kept = Hardware(now.hardware.controllers, tuple(devices))
     devices = [_own_device(device, before, after, kept) for device in devices]
+    devices += _taken_away(before, after, Hardware(now.hardware.controllers, tuple(devices)))
     controllers = tuple(_controllers(now.hardware.controllers, devices, before))
-    order = map_boot_order(before.boot_order, of=before, to=now)
-    return replace(now, hardware=Hardware(controllers, tuple(devices)), boot_order=order)
+    wanted = replace(now, hardware=Hardware(controllers, tuple(devices)))
+    order = map_boot_order(before.boot_order, of=before, to=wanted)
+    media = before.media if now.media == after.media else now.media
+    return replace(wanted, boot_order=order, media=media)
 
 
 def _is_added(device: Device, before: Machine, after: Machine, now: Machine) -> bool:
-    """A drive that we added and that still holds what we put into it."""
+    """A BDM disk that we attached, or a drive that still holds what we put into it."""
+    if is_ours(device, now):
+        return _home(device, before, now.hardware) is None and (
+            _home(device, after, now.hardware) is not None
+        )
     slot = _drive_slot(device, now.hardware)
     if slot is None or slot in drives(before.hardware):
         return False
     ours = drives(after.hardware).get(slot)
     return ours is not None and ours.backing is not None and _path(ours) == _path(device)
+
+
+def _taken_away(before: Machine, after: Machine, kept: Hardware) -> Iterator[Device]:
+    """BDM disks that we detached, if their places are free."""
+    left, there = (twin_disks(before.hardware, other) for other in (after.hardware, kept))
+    for slot, disk in disks(before.hardware).items():
+        is_gone = disk.key not in left and disk.key not in there
+        controller = find_controller(kept, slot.bus, slot.number)
+        is_free = controller is not None and slot not in drives(kept) and slot not in disks(kept)
+        if is_ours(disk, before) and is_gone and is_free and controller is not None:
+            yield replace(disk, controller=controller.key)
 
 
 def _own_device(device: Device, before: Machine, after: Machine, kept: Hardware) -> Device:
