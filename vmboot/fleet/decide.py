@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmboot.errors import RefusedError
+from vmboot.fleet.leaving import leave_bdm
 from vmboot.fleet.plan import MachinePlan, PowerPolicy, Problem, Verdict
 from vmboot.model import BootMethod, Firmware
+from vmboot.vsphere.bdmdisk import plan_bdm
+from vmboot.vsphere.cdrom import SlotPlan
 from vmboot.vsphere.changes import Change
 from vmboot.vsphere.devices import machine_after, nic_key, plan_boot_order, plan_cdrom
 from vmboot.vsphere.machine import CdBacking, Machine, Power
@@ -19,11 +22,33 @@ class IsoWish:
 
     :param firmwares: those it boots
     :param secure: its UEFI loader is signed
+    :param insecure: what to say to machines with Secure Boot where it is not; ``None``: the usual
+    :param image: it is the site's own
     """
 
     backing: CdBacking
     firmwares: frozenset[Firmware]
     secure: bool = False
+    insecure: Problem | None = None
+    image: bool = False
+
+
+@dataclass(frozen=True)
+class BdmWish:
+    """One machine's copy of the BDM disk as far as planning goes. See :class:`IsoWish`.
+
+    :param file: datastore path of the copy
+    :param datastore: managed object id of its datastore
+    :param media: what the machine's extraConfig is to say of it
+    """
+
+    file: str
+    datastore: str
+    media: str
+    firmwares: frozenset[Firmware]
+    secure: bool = False
+    insecure: Problem | None = None
+    image: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,6 +56,7 @@ class Wanted:
     """What the fleet wants of one machine.
 
     :param iso: for method ``iso``; ``None`` if there is none for this machine, see ``problem``
+    :param bdm: the same for method ``bdm``
     :param nic: for method ``pxe``, counted from 1
     :param make_template: it was left a VM by an unfinished run
     :param problem: why it must not be touched, found before its devices were looked at
@@ -42,6 +68,12 @@ class Wanted:
     group: int = 0
     make_template: bool = False
     problem: Problem | None = None
+    bdm: BdmWish | None = None
+
+    @property
+    def media(self) -> IsoWish | BdmWish | None:
+        """What it is to boot from, if not from the network card."""
+        return self.iso or self.bdm
 
 
 # To power it off would throw away the memory that it was suspended to keep.
@@ -77,6 +109,7 @@ def plan_machine(machine: Machine, wanted: Wanted, *, power: PowerPolicy = "leav
         later=later,
         problems=found.warnings,
         iso=wanted.iso.backing.path if wanted.iso else "",
+        bdm=wanted.bdm.file if wanted.bdm else "",
         group=wanted.group,
         make_template=wanted.make_template,
     )
@@ -94,48 +127,74 @@ def obstacles_of(machine: Machine, wanted: Wanted) -> tuple[Problem, ...]:
                 hint="power it off, then apply again",
             )
         )
-    if wanted.iso is not None:
-        found += _firmware_obstacles(machine, wanted.iso)
+    if wanted.media is not None:
+        found += _firmware_obstacles(machine, wanted.media)
     return tuple(found)
 
 
-def _firmware_obstacles(machine: Machine, iso: IsoWish) -> list[Problem]:
-    if machine.firmware not in iso.firmwares:
-        key = f"bootstrap.{machine.firmware.value}"
+def _firmware_obstacles(machine: Machine, media: IsoWish | BdmWish) -> list[Problem]:
+    if machine.firmware not in media.firmwares:
+        return [_wrong_firmware(machine, media)]
+    if machine.secure_boot and not media.secure:
         return [
-            Problem(
-                f"its firmware is {machine.firmware.name}, and the fleet has no {key}",
-                hint=f"add {key} to the fleet document, or leave this machine out",
-            )
-        ]
-    if machine.secure_boot and not iso.secure:
-        return [
-            Problem(
-                "Secure Boot is on, and the loader on the boot ISO is not signed",
-                hint="import a signed loader with 'vmboot loaders import', turn Secure Boot off, "
-                "or use method pxe with a signed bootstrap",
-            )
+            media.insecure or _insecure("boot ISO" if isinstance(media, IsoWish) else "BDM disk")
         ]
     return []
 
 
+def _wrong_firmware(machine: Machine, media: IsoWish | BdmWish) -> Problem:
+    name, key = machine.firmware.name, f"bootstrap.{machine.firmware.value}"
+    if media.image:
+        return Problem(
+            f"its firmware is {name}, which the fleet's image does not boot",
+            hint="name an image that does, or leave this machine out",
+        )
+    return Problem(
+        f"its firmware is {name}, and the fleet has no {key}",
+        hint=f"add {key} to the fleet document, or leave this machine out",
+    )
+
+
+def _insecure(what: str) -> Problem:
+    return Problem(
+        f"Secure Boot is on, and the loader on the {what} is not signed",
+        hint="import a signed loader with 'vmboot loaders import', turn Secure Boot off, "
+        "or use method pxe with a signed bootstrap",
+    )
+
+
 def _changes(machine: Machine, wanted: Wanted) -> _Changes | tuple[Problem, ...]:
     try:
-        if wanted.method is BootMethod.ISO and wanted.iso is not None:
-            return _iso_changes(machine, wanted.iso)
-        order = plan_boot_order(machine, first=nic_key(machine, index=wanted.nic))
+        if wanted.bdm is not None:
+            bdm = wanted.bdm
+            slot = plan_bdm(machine, file=bdm.file, datastore=bdm.datastore, media=bdm.media)
+            return slot.problems if slot.refused else _of(slot)
+        left = leave_bdm(machine)
+        rest = _others(machine_after(machine, left.changes), wanted)
     except RefusedError as error:
         return (Problem(error.message, error.hint),)
-    return _Changes((order,) if order else ())
+    return rest.problems if rest.refused else _of(left, rest)
 
 
-def _iso_changes(machine: Machine, iso: IsoWish) -> _Changes | tuple[Problem, ...]:
-    slot = plan_cdrom(machine, iso=iso.backing)
+def _of(*slots: SlotPlan) -> _Changes:
+    """Several plans for one machine as one, in this order."""
+    return _Changes(
+        tuple(change for slot in slots for change in slot.changes),
+        any(slot.powered_off_only for slot in slots),
+        tuple(problem for slot in slots for problem in slot.problems),
+    )
+
+
+def _others(machine: Machine, wanted: Wanted) -> SlotPlan:
+    """For the methods ``iso`` and ``pxe``."""
+    if wanted.iso is None:
+        order = plan_boot_order(machine, first=nic_key(machine, index=wanted.nic))
+        return SlotPlan((order,) if order else ())
+    slot = plan_cdrom(machine, iso=wanted.iso.backing)
     if slot.refused:
-        return slot.problems
+        return slot
     order = plan_boot_order(machine_after(machine, slot.changes), first="cdrom")
-    changes = (*slot.changes, order) if order else slot.changes
-    return _Changes(changes, slot.powered_off_only, slot.problems)
+    return replace(slot, changes=(*slot.changes, order)) if order else slot
 
 
 def _when(machine: Machine, found: _Changes) -> tuple[tuple[Change, ...], tuple[Change, ...]]:

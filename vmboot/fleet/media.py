@@ -1,22 +1,146 @@
-"""The boot media a fleet document asks for."""
+"""The boot media a fleet document asks for: at most a plain and a secure one of each kind.
+
+Each is built when the first machine asks for it, and once. Machines with Secure Boot get the secure
+one where the document has ``media.secure_boot``; all others get the plain one.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vmboot.errors import MissingToolError, VmbootError
+from vmboot.errors import InputError, MediaError, MissingToolError, RefusedError, VmbootError
+from vmboot.media.chain import Chain
 from vmboot.media.iso import BootIso, build_iso, needs
 from vmboot.media.loaders import select_loaders
-from vmboot.model import Firmware
+from vmboot.model import BootConfig, BootMethod, Bootstrap, Firmware
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vmboot.fleet.spec import Fleet
+    from vmboot.fleet.specmodels import LoaderSection
+    from vmboot.media.bdm import BootDisk
+    from vmboot.vsphere.machine import Machine
+
+#: A BDM image of a site's own that is larger than this is something else.
+MAX_DISK = 2 << 30
+#: What a vCenter makes a disk's size a multiple of.
+_SECTORS = 1024
+
+
+@dataclass(frozen=True)
+class Medium:
+    """One boot ISO, or the image that BDM disks are copies of.
+
+    :param data: the ISO, or the raw bytes of the disk
+    :param name: what the document calls it
+    :param firmwares: those it boots
+    :param secure: a UEFI machine with Secure Boot starts its loader
+    :param chain: how; ``None`` for an image of the site's own
+    :param servers: addresses of the boot servers on it, where vmboot knows them
+    """
+
+    method: BootMethod
+    name: str
+    data: bytes
+    sha256: str
+    file_name: str
+    firmwares: frozenset[Firmware]
+    secure: bool = False
+    chain: Chain | None = None
+    servers: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What ``vmboot.media`` says of a machine that has it: ``"boot 0123456789ab"``."""
+        return f"{self.name} {self.sha256[:12]}"
+
+
+class FleetMedia:
+    """The media of one fleet.
+
+    :param loader_dirs: where to look for loaders before all other places
+    """
+
+    def __init__(self, fleet: Fleet, *, loader_dirs: Sequence[str | Path] = ()) -> None:
+        self._fleet = fleet
+        self._loader_dirs = loader_dirs
+        self._made: dict[tuple[BootMethod, bool], Medium] = {}
+
+    def for_machine(self, method: BootMethod, machine: Machine) -> Medium:
+        """What ``machine`` boots from.
+
+        :raises MissingToolError: a loader, or a program that media are made with, is missing
+        :raises InputError: the document asks for what these media cannot hold
+        """
+        return self.medium(method, secure=machine.secure_boot and self._has_secure(method))
+
+    def medium(self, method: BootMethod, *, secure: bool = False) -> Medium:
+        """The plain or the secure one."""
+        key = (method, secure)
+        if key not in self._made:
+            self._made[key] = self._make(method, secure)
+        return self._made[key]
+
+    def made(self, method: BootMethod) -> Mapping[str, Medium]:
+        """Those of one kind that were asked for so far, by file name."""
+        found = (medium for (kind, _), medium in self._made.items() if kind is method)
+        return {medium.file_name: medium for medium in found}
+
+    def find(self, method: BootMethod, sha256: str) -> Medium:
+        """The one that was planned.
+
+        :raises RefusedError: neither of them is it any more
+        """
+        for secure in (False, True) if self._has_secure(method) else (False,):
+            medium = self.medium(method, secure=secure)
+            if medium.sha256 == sha256:
+                return medium
+        raise RefusedError(
+            f"the {_WORDS[method]} is not the one that was planned: a loader or an image changed "
+            "meanwhile",
+            hint="plan again",
+        )
+
+    def _has_secure(self, method: BootMethod) -> bool:
+        """Not for images of the site's own: they are what they are."""
+        fleet = self._fleet
+        if fleet.media.secure_boot.chain == "none" or fleet.image(method) is not None:
+            return False
+        return Firmware.UEFI in fleet.boot_config(method).firmwares
+
+    def _make(self, method: BootMethod, secure: bool) -> Medium:
+        fleet = self._fleet
+        try:
+            image = fleet.image(method)
+            if image is not None:
+                return _from_image(fleet, method, image)
+            chain = Chain(fleet.media.secure_boot.chain) if secure else Chain.IPXE
+            config = fleet.boot_config(method)
+            if secure:  # what has Secure Boot has UEFI
+                config = replace(config, bootstrap=_only_uefi(config.bootstrap))
+            build = _disk if method is BootMethod.BDM else _iso
+            return build(fleet, config, chain, self._loader_dirs)
+        except MissingToolError:
+            raise
+        except VmbootError as error:
+            error.place = error.place or fleet.place("media", method.value)
+            raise
+
+
+def _only_uefi(bootstrap: Mapping[Firmware, Bootstrap]) -> Mapping[Firmware, Bootstrap]:
+    return {firmware: file for firmware, file in bootstrap.items() if firmware is Firmware.UEFI}
+
+
+_WORDS = {BootMethod.ISO: "boot ISO", BootMethod.BDM: "BDM disk"}
 
 
 def boot_iso(fleet: Fleet, *, loader_dirs: Sequence[str | Path] = ()) -> BootIso:
-    """The ISO that all targets of method ``iso`` share. The same fleet gives the same bytes.
+    """The plain ISO that vmboot builds for method ``iso``. The same fleet gives the same bytes.
 
     :param loader_dirs: where to look for loaders before all other places
     :raises MissingToolError: no loader for a firmware that has a bootstrap
@@ -35,10 +159,107 @@ def boot_iso(fleet: Fleet, *, loader_dirs: Sequence[str | Path] = ()) -> BootIso
 
 def boots_secure(iso: BootIso) -> bool:
     """True if a UEFI machine with Secure Boot starts the loader on ``iso``."""
-    loaders = iso.manifest.get("loaders", {})
-    return bool(loaders.get("ipxe_efi", {}).get("signers"))
+    return _signed(iso.manifest)
 
 
 def firmwares(iso: BootIso) -> frozenset[Firmware]:
     """The firmwares that ``iso`` boots."""
     return frozenset(Firmware(name) for name in iso.manifest.get("bootstrap", {}))
+
+
+def _signed(manifest: Mapping[str, Any]) -> bool:
+    return bool(manifest.get("loaders", {}).get("ipxe_efi", {}).get("signers"))
+
+
+_Dirs = Sequence[str | Path]
+
+
+def _iso(fleet: Fleet, config: BootConfig, chain: Chain, dirs: _Dirs) -> Medium:
+    if chain is Chain.IPXE:
+        iso = boot_iso(fleet, loader_dirs=dirs)
+    else:
+        loaders = select_loaders(config.bootstrap, dirs=dirs, needs=needs(config), chain=chain)
+        iso = build_iso(config, loaders, name=fleet.media.iso.name, chain=chain)
+    return _built(BootMethod.ISO, fleet.media.iso.name, iso, config, chain)
+
+
+def _disk(fleet: Fleet, config: BootConfig, chain: Chain, dirs: _Dirs) -> Medium:
+    from vmboot.media.bdm import Layout, build_bdm
+
+    section = fleet.media.bdm
+    loaders = select_loaders(
+        config.firmwares, dirs=dirs, needs=needs(config), medium="bdm", chain=chain
+    )
+    layout = Layout(section.layout)
+    disk = build_bdm(
+        config, loaders, name=section.name, layout=layout, size=section.size, chain=chain
+    )
+    return _built(BootMethod.BDM, section.name, disk, config, chain)
+
+
+def _built(
+    method: BootMethod, name: str, made: BootIso | BootDisk, config: BootConfig, chain: Chain
+) -> Medium:
+    return Medium(
+        method=method,
+        name=name,
+        data=made.data,
+        sha256=made.sha256,
+        file_name=made.file_name,
+        firmwares=frozenset(config.firmwares),
+        secure=chain is not Chain.IPXE or _signed(made.manifest),
+        chain=chain,
+        servers=tuple(server.address for server in config.servers),
+    )
+
+
+def _from_image(fleet: Fleet, method: BootMethod, file: Path) -> Medium:
+    """A site's own image, taken as it is."""
+    from vmboot.media.inspect import inspect
+
+    try:
+        found = inspect(file)
+        data = _image_bytes(method, file)
+    except (MediaError, VmbootError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error.message
+        raise _unusable(fleet, method, f"{file} cannot be used: {why}") from None
+    boots = {Firmware.BIOS: found.boots.bios, Firmware.UEFI: found.boots.uefi}
+    if not any(boots.values()):
+        why = found.problems[0] if found.problems else "there is no boot program on it"
+        raise _unusable(fleet, method, f"{file} boots neither BIOS nor UEFI machines: {why}")
+    name = _section(fleet, method).name
+    digest = hashlib.sha256(data).hexdigest()
+    suffix = "vmdk" if method is BootMethod.BDM else "iso"
+    return Medium(
+        method=method,
+        name=name,
+        data=data,
+        sha256=digest,
+        file_name=f"vmboot-{name}-{digest[:12]}.{suffix}",
+        firmwares=frozenset(firmware for firmware, does in boots.items() if does),
+        secure=found.boots.secure_boot,
+        servers=tuple(server.address for server in found.servers),
+    )
+
+
+def _image_bytes(method: BootMethod, file: Path) -> bytes:
+    """The ISO, or the raw bytes of a disk in whatever format it is."""
+    if method is BootMethod.ISO:
+        return file.read_bytes()
+    from vmboot.media.diskimage import raw_bytes
+
+    data: bytes = raw_bytes(file, limit=MAX_DISK)
+    return data + b"\0" * (-len(data) % _SECTORS)
+
+
+def _unusable(fleet: Fleet, method: BootMethod, message: str) -> InputError:
+    return InputError(
+        f"media.{method}.image: {message}",
+        place=fleet.place("media", method.value, "image"),
+        hint=f"'vmboot media inspect' says what is wrong with it; without image vmboot builds "
+        f"the {_WORDS[method]} itself",
+    )
+
+
+def _section(fleet: Fleet, method: BootMethod) -> LoaderSection:
+    return fleet.media.bdm if method is BootMethod.BDM else fleet.media.iso

@@ -1,49 +1,44 @@
 """Planning: look at the vCenter, then decide machine by machine what would change.
 
 Reads only. What it looks at is what the decision needs: the inventory once, devices of the selected
-machines, hosts and datastores once, the boot ISO's file.
+machines, hosts and datastores once, the files of boot media.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmboot.errors import NotFoundError, RefusedError
+from vmboot.errors import NotFoundError
 from vmboot.events import Event, Sink, ignore
-from vmboot.fleet.decide import IsoWish, Wanted, plan_machine
+from vmboot.fleet.decide import Wanted, plan_machine
+from vmboot.fleet.homes import refuse_without_room
 from vmboot.fleet.inflight import await_quiet, unsettled
-from vmboot.fleet.media import boot_iso, boots_secure, firmwares
-from vmboot.fleet.place import Place, place_iso
-from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy, Problem, Upload, Verdict
+from vmboot.fleet.media import FleetMedia
+from vmboot.fleet.placed import (
+    Placed,
+    masters_for,
+    place_disks,
+    place_isos,
+    still_needed,
+    used,
+)
+from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy
 from vmboot.fleet.repair import were_templates
 from vmboot.fleet.resolve import Wish, limited, resolve
-from vmboot.fleet.rights import check_datastores, refuse_without_privileges
+from vmboot.fleet.rights import check_datastores, check_imports, refuse_without_privileges
 from vmboot.fleet.unfinished import concerning, foreign_warnings, unfinished_or_busy
-from vmboot.media.iso import BootIso
 from vmboot.model import BootMethod, NetworkMode
-from vmboot.vsphere.hashcache import HashCache
 from vmboot.vsphere.inventory import read_index, read_machines
-from vmboot.vsphere.machine import CdBacking, Machine
+from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.placement import AUTO
-from vmboot.vsphere.storage import read_storage
-from vmboot.vsphere.transfer import holds
+from vmboot.vsphere.storage import Storage, read_storage
 
 if TYPE_CHECKING:
     from vmboot.fleet.spec import Fleet
     from vmboot.vsphere.session import Session
-
-
-@dataclass(frozen=True)
-class _Media:
-    """The ISO and where it goes; empty where no machine boots from one."""
-
-    wish: IsoWish | None = None
-    uploads: tuple[Upload, ...] = ()
-    refused: Mapping[str, Problem] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
 
 
 def plan_fleet(
@@ -83,113 +78,89 @@ def plan_fleet(
     sink(Event("plan.machines", "reading the machines", data={"count": len(placing)}))
     found = {m.moid: m for m in read_machines(session, [wish.entry.moid for wish in placing])}
     machines = [found[wish.entry.moid] for wish in wishes]
-    media = _media(
-        fleet, session, placing, [found[wish.entry.moid] for wish in placing], loader_dirs
+    media = FleetMedia(fleet, loader_dirs=loader_dirs)
+    boots = any(wish.method is not BootMethod.PXE for wish in placing)
+    storage = read_storage(session) if boots else Storage()
+    placed = _placed(
+        fleet,
+        session,
+        media,
+        storage,
+        isos=[(w, found[w.entry.moid]) for w in placing if w.method is BootMethod.ISO],
+        disks=[(w, found[w.entry.moid]) for w in wishes if w.method is BootMethod.BDM],
     )
     planned = tuple(
-        plan_machine(machine, _wanted(wish, machine, media), power=power)
+        plan_machine(machine, _wanted(wish, machine, placed), power=power)
         for wish, machine in zip(wishes, machines, strict=True)
     )
+    masters = masters_for(fleet, session, media, planned, storage)
+    planned = refuse_without_room(planned, masters, storage)
     planned = refuse_without_privileges(session, planned, power=power)
-    uploads = media.uploads if _boots_iso(planned) else ()
+    masters = still_needed(masters, planned)
+    uploads = (*used(placed.uploads, planned), *masters)
     check_datastores(session, uploads)
+    check_imports(session, masters, way=fleet.media.bdm.way)
     return Plan(
         fleet=fleet.file.name,
         vcenter=session.host,
         uploads=uploads,
         machines=planned,
-        warnings=(*busy, *foreign, *media.warnings, *_static_warning(fleet, planned)),
+        warnings=(*busy, *foreign, *_warnings(fleet, placed, planned)),
         unfinished=tuple(run.id for run in left),
     )
 
 
-def _wanted(wish: Wish, machine: Machine, media: _Media) -> Wanted:
+def _wanted(wish: Wish, machine: Machine, placed: Placed) -> Wanted:
+    moid = machine.moid
     return Wanted(
         method=wish.method,
-        iso=media.wish if wish.method is BootMethod.ISO else None,
+        iso=placed.isos.get(moid) if wish.method is BootMethod.ISO else None,
+        bdm=placed.disks.get(moid) if wish.method is BootMethod.BDM else None,
         nic=wish.nic,
         group=wish.group,
         make_template=wish.is_template and not machine.is_template,
-        problem=wish.problem or media.refused.get(machine.moid),
+        problem=wish.problem or placed.refused.get(moid),
     )
 
 
-def _media(
+def _placed(
     fleet: Fleet,
     session: Session,
-    wishes: Sequence[Wish],
-    machines: Sequence[Machine],
-    loader_dirs: Sequence[str | Path],
-) -> _Media:
-    booting = [
-        machine
-        for wish, machine in zip(wishes, machines, strict=True)
-        if wish.method is BootMethod.ISO and wish.problem is None
-    ]
-    if not booting:
-        return _Media()
-    iso = boot_iso(fleet, loader_dirs=loader_dirs)
-    wanted = fleet.media.iso
-    try:
-        place = place_iso(
-            read_storage(session),
-            booting,
-            wanted=wanted.datastore,
-            size=len(iso.data),
-            file_name=iso.file_name,
-        )
-    except (NotFoundError, RefusedError) as error:
-        if wanted.datastore != AUTO:
-            error.place = fleet.place("media", "iso", "datastore")
-        raise
-    return _placed(session, iso, place, f"{wanted.folder}/{iso.file_name}", fleet)
+    media: FleetMedia,
+    storage: Storage,
+    *,
+    isos: Sequence[tuple[Wish, Machine]],
+    disks: Sequence[tuple[Wish, Machine]],
+) -> Placed:
+    with_iso = [machine for wish, machine in isos if wish.problem is None]
+    with_disk = [machine for wish, machine in disks if wish.problem is None]
+    one = place_isos(fleet, session, media, with_iso, storage) if with_iso else Placed()
+    two = place_disks(media, with_disk, storage)
+    return Placed(one.isos, two.disks, {**one.refused, **two.refused}, one.uploads, one.warnings)
 
 
-def _placed(session: Session, iso: BootIso, place: Place, file: str, fleet: Fleet) -> _Media:
-    datastore = place.datastore
-    path = datastore.path(file)
-    upload = Upload(
-        datastore=datastore.name,
-        path=path,
-        size=len(iso.data),
-        sha256=iso.sha256,
-        present=holds(
-            session,
-            datastore=datastore,
-            path=file,
-            size=len(iso.data),
-            sha256=iso.sha256,
-            cache=HashCache(),
-        ),
-        moid=datastore.moid,
-    )
-    wish = IsoWish(
-        backing=CdBacking("iso", path=path, datastore=datastore.moid),
-        firmwares=firmwares(iso),
-        secure=boots_secure(iso),
-    )
-    notes = datastore.notes if fleet.media.iso.datastore == AUTO else ()
-    return _Media(wish, (upload,), place.refused, (*_login_limit(fleet), *notes))
-
-
-def _boots_iso(planned: Iterable[MachinePlan]) -> bool:
-    return any(m.iso and m.verdict is not Verdict.REFUSED for m in planned)
+def _warnings(fleet: Fleet, placed: Placed, planned: Sequence[MachinePlan]) -> Iterator[str]:
+    if placed.isos or placed.disks:
+        yield from _login_limit(fleet)
+    yield from placed.warnings
+    yield from _static_warning(fleet, planned)
 
 
 def _login_limit(fleet: Fleet) -> tuple[str, ...]:
     """What the vendor's own BIOS bootstrap can take (PVS documentation, bootstrap file)."""
     bios = fleet.bootstrap.bios
     if bios and bios.file.upper().startswith("ARDBP") and len(fleet.boot_servers) > 4:
-        return ("the PVS BIOS bootstrap knows four login servers; the ISO carries more",)
+        return ("the PVS BIOS bootstrap knows four login servers; the boot media carry more",)
     return ()
 
 
 def _static_warning(fleet: Fleet, planned: Sequence[MachinePlan]) -> tuple[str, ...]:
-    sharing = sum(1 for machine in planned if machine.iso)
+    sharing = sum(1 for machine in planned if machine.iso or machine.bdm)
     if fleet.network.mode is not NetworkMode.STATIC or sharing < 2:
         return ()
+    what = "one ISO" if not any(machine.bdm for machine in planned) else "boot media"
     return (
-        f"{sharing} machines share one ISO with the static address {fleet.network.address}: "
+        f"{sharing} machines share {what} with the static address {fleet.network.address}: "
         "only one of them can use it at a time",
     )
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmboot.errors import AuthError
 from vmboot.fleet.plan import MachinePlan, PowerPolicy, Problem, Upload, Verdict
-from vmboot.vsphere.privileges import NEEDED_ON_DATASTORE, missing_privileges, needed_for
+from vmboot.vsphere.privileges import (
+    NEEDED_FOR_DISKS,
+    NEEDED_ON_DATASTORE,
+    NEEDED_TO_IMPORT,
+    missing_privileges,
+    needed_for,
+)
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
@@ -52,16 +58,43 @@ def _refused(plan: MachinePlan, missing: tuple[str, ...], user: str) -> MachineP
 
 
 def check_datastores(session: Session, uploads: Sequence[Upload]) -> None:
-    """Check that this login may put the ISOs where they go.
+    """Check that this login may put the media where they go, and copy BDM disks there.
 
     :raises AuthError: it may not; names privilege and datastore
     """
-    needs = {upload.moid: NEEDED_ON_DATASTORE for upload in uploads if not upload.present}
+    needs = dict(_store_needs(uploads))
     missing = missing_privileges(session, needs, kind="Datastore") if needs else {}
     for upload in uploads:
         if upload.moid in missing:
             lacking = ", ".join(missing[upload.moid])
+            setting = "" if upload.kind == "bdm" else ", or name another one in media.iso.datastore"
             raise AuthError(
                 f"{session.user} lacks {lacking} on datastore {upload.datastore}",
-                hint=f"grant {lacking} there, or name another one in media.iso.datastore",
+                hint=f"grant {lacking} there{setting}",
             )
+
+
+def check_imports(session: Session, uploads: Sequence[Upload], *, way: str) -> None:
+    """Check that this login may import masters as appliances, where the document demands that.
+
+    :param way: ``media.bdm.import``; ``auto`` finds another way where this one is not allowed
+    :raises AuthError: it may not; names the privileges
+    """
+    pools = {u.pool for u in uploads if u.kind == "bdm" and u.pool and not u.present}
+    needs = dict.fromkeys(pools, NEEDED_TO_IMPORT) if way == "nfc" else {}
+    missing = missing_privileges(session, needs, kind="ResourcePool") if needs else {}
+    for pool, lacks in missing.items():
+        lacking = ", ".join(lacks)
+        raise AuthError(
+            f"{session.user} lacks {lacking} on resource pool {pool}",
+            hint=f"grant {lacking} there, or set media.bdm.import to auto or flat",
+        )
+
+
+def _store_needs(uploads: Sequence[Upload]) -> Iterator[tuple[str, frozenset[str]]]:
+    """A master is there to be copied, so its datastore counts even if it is there already."""
+    for upload in sorted(uploads, key=lambda upload: upload.kind, reverse=True):
+        if upload.kind == "bdm":
+            yield upload.moid, NEEDED_FOR_DISKS
+        elif not upload.present:
+            yield upload.moid, NEEDED_ON_DATASTORE

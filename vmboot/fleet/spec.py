@@ -180,7 +180,8 @@ def _check_built(document: Document, method: BootMethod, located: Located) -> No
             place=located.place(("boot_servers",)),
             hint="add 'boot_servers: [{address: 10.0.0.11}]'",
         )
-    if not (document.bootstrap.bios or document.bootstrap.uefi):
+    asks_for_work = method is BootMethod.BDM and document.media.bdm.pxe_on_disk
+    if not (document.bootstrap.bios or document.bootstrap.uefi or asks_for_work):
         raise InputError(
             f"method {method} needs a bootstrap for bios, uefi or both",
             place=located.place(("bootstrap",)),

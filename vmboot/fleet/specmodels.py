@@ -17,7 +17,7 @@ from vmboot.model import BootMethod, NetworkMode, Transport
 #: How many boot servers one ISO or BDM disk may carry.
 MAX_SERVERS = 32
 MIB = 1 << 20
-_SIZES = range(4 * MIB, 2048 * MIB + 1)
+_SIZES = range(2 * MIB, 256 * MIB + 1)
 
 _AMOUNT = re.compile(r"(?:\d+|(?:100|\d{1,2})(?:\.\d+)?%)\Z")
 
@@ -31,14 +31,14 @@ def _amount(value: Any) -> str:
 
 
 def _size(value: Any) -> int | None:
-    """``auto``, or a number with ``M`` or ``G`` (1024 based), in bytes."""
+    """``auto``, or a number of MiB such as ``8M``, in bytes."""
     text = str(value).strip()
     if text == "auto":
         return None
-    match = re.fullmatch(r"(\d{1,6})([MG])", text)
-    size = int(match[1]) * (MIB if match[2] == "M" else 1024 * MIB) if match else 0
+    match = re.fullmatch(r"(\d{1,6})M", text)
+    size = int(match[1]) * MIB if match else 0
     if size not in _SIZES:
-        raise ValueError("should be auto, or a size from 4M to 2G such as 8M")
+        raise ValueError("should be auto, or a size from 2M to 256M such as 8M")
     return size
 
 

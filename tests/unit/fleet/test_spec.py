@@ -94,7 +94,7 @@ def test_a_static_address_is_an_address() -> None:
         ("version: 1\n", "", "key 'version' is missing", "version: 1"),
         ("version: 1\n", "version: 2\n", "1:10: version: should be 1", "'2'"),
         ("  iso: {", "  bdm: {size: 9}\n  iso: {", "11:15: media.bdm.size: should be auto", "'9'"),
-        ("  iso: {", "  bdm: {size: 3M}\n  iso: {", "media.bdm.size: should be auto, or", "'3M'"),
+        ("  iso: {", "  bdm: {size: 1M}\n  iso: {", "media.bdm.size: should be auto, or", "'1M'"),
         ("  iso: {", "  bdm: {way: nfc}\n  iso: {", "11:9: unknown key 'way'", "import"),
         ("  iso: {", "  bdm: {import: x}\n  iso: {", "media.bdm.import: should be auto", "'x'"),
         ("  iso: {", "  bdm: {impot: nfc}\n  iso: {", "unknown key 'impot'", "'import'"),
@@ -201,6 +201,13 @@ def test_method_bdm_has_a_section_of_its_own() -> None:
     assert (config.work, config.retry_pause) == (True, 1)
     assert fleet.boot_config().work is False
     assert fleet.builds == (BootMethod.BDM,)
+
+
+def test_a_disk_that_asks_for_work_needs_no_bootstrap() -> None:
+    fleet = parse(BDM.replace("bootstrap: {bios: ARDBP32.BIN}\n", ""))
+    assert fleet.boot_config(BootMethod.BDM).bootstrap == {}
+    plain = BDM.replace("bootstrap: {bios: ARDBP32.BIN}\n", "").replace("pxe_on_disk: on, ", "")
+    assert "method bdm needs a bootstrap" in str(refusal(plain))
 
 
 @pytest.mark.parametrize("method", ["iso", "bdm"])
