@@ -13,7 +13,15 @@ from dataclasses import dataclass
 
 from vmboot.errors import InputError
 from vmboot.media.dialect import OWN_LABEL, SNIPPET_MARKS
-from vmboot.model import BootConfig, BootServer, Bootstrap, Firmware, Network, NetworkMode
+from vmboot.model import (
+    BootConfig,
+    BootServer,
+    Bootstrap,
+    Firmware,
+    Network,
+    NetworkMode,
+    Transport,
+)
 
 MAX_SERVERS = 32  # Citrix PVS, option 11: "up to 32"; also what one screen of messages can show
 PVS_BIOS_SERVERS = 4  # login servers in ARDBP32.BIN's own table
@@ -107,13 +115,26 @@ def _check_servers(servers: tuple[BootServer, ...]) -> None:
 
 
 def _check_bootstraps(config: BootConfig) -> None:
-    if not config.bootstrap:
+    if not config.bootstrap and not config.work:
         raise InputError(
             "no bootstrap is given for any firmware",
             hint="e.g. bios=ARDBP32.BIN or uefi=pvsnbpx64.efi",
         )
     for firmware, bootstrap in config.bootstrap.items():
         _check_bootstrap(firmware, bootstrap)
+        if config.work and bootstrap.transport is Transport.TFTP:
+            _check_work_ports(config.servers)
+
+
+def _check_work_ports(servers: tuple[BootServer, ...]) -> None:
+    """Work is asked for by HTTP; a port would have to be that of TFTP as well."""
+    for server in servers:
+        if split_address(server.address)[1] is not None:
+            raise InputError(
+                f"{server.address}: a port cannot serve both HTTP, for work, and TFTP, for the "
+                "bootstrap",
+                hint="leave the port out, or fetch the bootstrap by HTTP",
+            )
 
 
 def _check_bootstrap(firmware: Firmware, bootstrap: Bootstrap) -> None:
@@ -212,6 +233,11 @@ def _warnings(config: BootConfig) -> Iterator[ConfigWarning]:
     if "autoboot" in config.snippet or re.search(r"^\s*exit\b", config.snippet, re.MULTILINE):
         yield ConfigWarning(
             "snippet-leaves", "the iPXE snippet can leave the script before any server is asked"
+        )
+    if config.work and not config.bootstrap:
+        yield ConfigWarning(
+            "work-only",
+            "no bootstrap: a machine that reaches no server goes on to its next boot device",
         )
     if len(config.servers) == 1:
         yield ConfigWarning("one-server", "one boot server only: no failover when it is down")

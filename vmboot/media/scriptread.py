@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from vmboot.errors import InputError, MediaError
 from vmboot.media.check import check
-from vmboot.media.dialect import HEADER, PLATFORM, SNIPPET_MARKS
+from vmboot.media.dialect import HEADER, NO_PAUSE, PLATFORM, SNIPPET_MARKS, WORK_FIRST
 from vmboot.model import (
     BootConfig,
     BootServer,
@@ -22,11 +22,13 @@ from vmboot.model import (
 
 MAX_SCRIPT = 256 * 1024
 _ASK = re.compile(r"echo vmboot: asking (?:(\S+) )?(\S+) \(\d+/\d+\) for ")
-_FETCH = re.compile(r"imgfetch --name \S+ --timeout (\d{1,9}) \S+://(\S+)/\$\{vmboot_file\} ")
+_FETCH = re.compile(
+    r"imgfetch --name \S+ --timeout (\d{1,9}) \S+?://([^/\s]+)/(?:\$\{vmboot_file\}|work\?\S+) "
+)
 _LABEL = re.compile(r":vmboot_(bios|uefi)")
 _SETTING = re.compile(r"set \$\{vmboot_dev\}/(ip|netmask|gateway|dns) (\S+)")
 _VLAN = re.compile(r"vcreate --tag (\d{1,4}) ")
-_SLEEP = re.compile(r"sleep (\d{1,6})")
+_SLEEP = re.compile(rf"sleep (\d{{1,6}})|{NO_PAUSE} (\d{{1,6}}) s")
 
 
 def is_ours(text: str) -> bool:
@@ -49,8 +51,9 @@ def parse(text: str) -> BootConfig:
             network=_network(lines),
             server_timeout=_timeout(lines) / 1000,
             retry_pause=float(_last(_SLEEP, lines)),
-            random_start=":vmboot_pick" in lines,
+            random_start=":vmboot_pick" in lines or ":vmboot_pick_work" in lines,
             snippet=snippet,
+            work=any(line.endswith(f", {WORK_FIRST}") for line in lines[:3]),
         )
         check(config)
     except (ValueError, InputError) as error:
@@ -75,7 +78,7 @@ def _servers(lines: Iterable[str]) -> tuple[BootServer, ...]:
             names[ask[1]] = ask[0]
         if fetch := _FETCH.match(line):
             addresses.append(fetch[2])
-    return tuple(BootServer(address, names.get(address, "")) for address in addresses)
+    return tuple(BootServer(each, names.get(each, "")) for each in dict.fromkeys(addresses))
 
 
 def _ask(line: str) -> tuple[str, str] | None:
@@ -130,7 +133,11 @@ def _timeout(lines: Iterable[str]) -> int:
 
 
 def _last(pattern: re.Pattern[str], lines: Iterable[str]) -> int:
-    found = [int(match[1]) for line in lines if (match := pattern.fullmatch(line))]
+    found = [
+        int(next(filter(None, match.groups())))
+        for line in lines
+        if (match := pattern.fullmatch(line))
+    ]
     if not found:
         raise ValueError("no pause")
     return found[-1]
