@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from vmboot.vsphere.hashcache import HashCache
     from vmboot.vsphere.session import Session
 
+_OBJECT_TYPES = frozenset({"vsan", "vsand", "vvol"})
+"""``summary.type`` in lower case."""
+
 
 def copy_disk_job(
     subject: str, *, source: str, source_datacenter: str, target: str, target_datacenter: str
@@ -147,10 +150,15 @@ def same_disk(
         return False
     if found.size != size:
         return False
-    if found.flat_file is None:
+    if found.flat_file is None or keeps_objects(datastore):
         return None
     extent = beside(path, found.flat_file)
     return _same_extent(session, datastore, extent, size, sha256, cache)
+
+
+def keeps_objects(datastore: DatastoreChoice) -> bool:
+    """True of vSAN and vVol, whose disks are no files."""
+    return datastore.type.lower() in _OBJECT_TYPES
 
 
 def beside(path: str, name: str) -> str:

@@ -1,8 +1,9 @@
-"""Which ISOs the machines of the whole vCenter hold, their snapshots included.
+"""Which ISOs and BDM disks the machines of the whole vCenter hold, their snapshots included.
 
-A snapshot keeps its own devices: reverting to it wants the ISO of that time back. Files are told
-apart by name alone, as ours carry a hash: one export may have another name in another datacenter,
-and a vSAN path may name a directory by its id.
+A snapshot keeps its own devices: reverting to it wants the ISO, or the disk, of that time back.
+Files are told apart by name alone, as ours carry a hash: one export may have another name in
+another datacenter, and a vSAN path may name a directory by its id. A BDM disk has the same name in
+every machine's folder, so for those the paths are kept as well.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from vmboot.vsphere import soap
 from vmboot.vsphere.collector import Found, Walk, retrieve
 from vmboot.vsphere.inventory import BATCH, read_index
+from vmboot.vsphere.ourdisks import our_name
 from vmboot.vsphere.reader import hardware_of
 from vmboot.vsphere.soap import Ref
 
@@ -35,12 +38,15 @@ _WALKS = (
 class Holders:
     """Who holds what.
 
-    :param by_file: inventory paths of machines, by the name of the ISO that a drive holds
+    :param by_file: inventory paths of machines, by the name of the ISO that a drive holds, and by
+        the name of the BDM disk that a machine has; a delta counts as the disk it is based on
+    :param by_disk: the same, by the datastore path of the BDM disk
     :param unreadable: machines whose configuration the vCenter does not tell
     """
 
     by_file: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
+    by_disk: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_holders(session: Session) -> Holders:
@@ -56,14 +62,18 @@ def holders_of(found: Iterable[Found], paths: Mapping[str, str]) -> Holders:
     :param paths: inventory path by managed object id
     """
     by_file: dict[str, list[str]] = {}
+    by_disk: dict[str, list[str]] = {}
     unreadable: list[str] = []
     for one in found:
         who = _who(one, paths)
         if _DEVICES not in one.props:
             unreadable.append(who)
-        for name in _held(one):
+        disks = tuple(_disks(one))
+        for path in disks:
+            by_disk.setdefault(path, []).append(who)
+        for name in dict.fromkeys((*_isos(one), *map(our_name, disks))):
             by_file.setdefault(name, []).append(who)
-    return Holders({name: tuple(who) for name, who in by_file.items()}, tuple(unreadable))
+    return Holders(_frozen(by_file), tuple(unreadable), _frozen(by_disk))
 
 
 def file_name(path: str) -> str:
@@ -88,7 +98,23 @@ def _who(one: Found, paths: Mapping[str, str]) -> str:
     return f"a snapshot of {paths.get(machine.moid, machine.moid) if machine else 'a machine'}"
 
 
-def _held(one: Found) -> Iterator[str]:
+def _isos(one: Found) -> Iterator[str]:
     for device in hardware_of(one.props.get(_DEVICES)).devices:
         if device.backing is not None and device.backing.kind == "iso":
             yield file_name(device.backing.path)
+
+
+def _disks(one: Found) -> Iterator[str]:
+    """Datastore paths of BDM disks, with every disk that a delta is based on."""
+    devices = one.props.get(_DEVICES)
+    for device in devices if devices is not None else ():
+        backing = soap.child(device, "backing") if soap.type_of(device) == "VirtualDisk" else None
+        while backing is not None:
+            path = soap.text(backing, "fileName")
+            if our_name(path):
+                yield path
+            backing = soap.child(backing, "parent")
+
+
+def _frozen(by: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {key: tuple(who) for key, who in by.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from vmboot.errors import AuthError, InputError, NotFoundError, RefusedError, RemoteError
 from vmboot.events import Event, Sink, ignore
-from vmboot.vsphere.disks import same_disk
+from vmboot.vsphere.disks import keeps_objects, same_disk
 from vmboot.vsphere.flatimport import import_flat, parts_of_disk
 from vmboot.vsphere.importplace import ImportPlace, import_place, with_lacks
 from vmboot.vsphere.nfcimport import NfcImport, import_nfc
@@ -33,8 +33,6 @@ __all__ = [
 
 Way: TypeAlias = Literal["auto", "nfc", "flat"]
 UNIT = 1024
-_OBJECT_TYPES = frozenset({"vsan", "vsand", "vvol"})
-"""``summary.type`` of datastores, in lower case, whose disks are objects and not files."""
 
 
 def import_disk(
@@ -184,11 +182,6 @@ def why_not_nfc(way: Way, *, datastore: DatastoreChoice, lacks: tuple[str, ...])
             hint=f"grant that to the user vmboot logs in with{other}",
         )
     return f"NFC would need {named}"
-
-
-def keeps_objects(datastore: DatastoreChoice) -> bool:
-    """True of vSAN and vVol, whose disks are no files."""
-    return datastore.type.lower() in _OBJECT_TYPES
 
 
 def _place(

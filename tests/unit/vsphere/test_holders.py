@@ -50,3 +50,48 @@ def test_a_machine_without_a_configuration_is_named():
 
 def test_file_names():
     assert [file_name(p) for p in ("[a b] x.iso", "[a] d/x.iso", "x.iso")] == ["x.iso"] * 3
+
+
+def disk(*chain: str) -> str:
+    """A disk with its backing, and what that is based on."""
+    nested = ""
+    for number, file in reversed(list(enumerate(chain))):
+        tag = "parent" if number else "backing"
+        kind = "VirtualDiskFlatVer2BackingInfo"
+        nested = f'<{tag} xsi:type="{kind}"><fileName>{file}</fileName>{nested}</{tag}>'
+    return f'<VirtualDevice xsi:type="VirtualDisk"><key>2000</key>{nested}</VirtualDevice>'
+
+
+OURS = "vmboot-boot-0123456789ab"
+
+
+def test_a_bdm_disk_is_held_by_name_and_by_path():
+    found = [
+        Found(Ref("VirtualMachine", moid), {"config.hardware.device": xml(disk(path))})
+        for moid, path in (("vm-1", f"[a] a/{OURS}.vmdk"), ("vm-2", f"[a] b/{OURS}.vmdk"))
+    ]
+    held = holders_of(found, PATHS)
+
+    assert held.by_file == {f"{OURS}.vmdk": ("/DC1/vm/a", "/DC1/vm/app/inner/b")}
+    assert held.by_disk == {
+        f"[a] a/{OURS}.vmdk": ("/DC1/vm/a",),
+        f"[a] b/{OURS}.vmdk": ("/DC1/vm/app/inner/b",),
+    }
+
+
+def test_a_delta_holds_the_disk_it_is_based_on_wherever_that_is():
+    chain = (f"[a] clone/{OURS}-000002.vmdk", f"[a] a/{OURS}-000001.vmdk", f"[a] a/{OURS}.vmdk")
+    found = [Found(Ref("VirtualMachine", "vm-1"), {"config.hardware.device": xml(disk(*chain))})]
+    held = holders_of(found, PATHS)
+
+    assert held.by_file == {f"{OURS}.vmdk": ("/DC1/vm/a",)}
+    assert set(held.by_disk) == set(chain)
+
+
+def test_disks_of_others_are_nobody_s_business():
+    found = [
+        Found(Ref("VirtualMachine", "vm-1"), {"config.hardware.device": xml(disk("[a] a/a.vmdk"))})
+    ]
+    held = holders_of(found, PATHS)
+
+    assert (held.by_file, held.by_disk) == ({}, {})
