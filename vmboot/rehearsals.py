@@ -75,8 +75,12 @@ def _disks(hardware: Hardware) -> list[RehearsalDisk]:
     """Blank disks on the controllers of the real ones."""
     models = {controller.key: controller for controller in hardware.controllers}
     disks = [d for d in hardware.devices if d.kind is DeviceKind.DISK and slot_of(hardware, d)]
-    placed = (models[disk.controller or 0] for disk in disks)
-    return [RehearsalDisk(_CONTROLLERS.get(c.model, c.bus.value)) for c in placed]
+    placed = ((models[disk.controller or 0], disk.unit or 0) for disk in disks)
+    found = [
+        RehearsalDisk(_CONTROLLERS.get(c.model, c.bus.value), number=c.number, unit=unit)
+        for c, unit in placed
+    ]
+    return sorted(found, key=lambda disk: (disk.number, disk.unit))
 
 
 def dead_servers(servers: Sequence[BootServer], names: Sequence[str]) -> tuple[BootServer, ...]:

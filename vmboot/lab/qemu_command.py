@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vmboot.lab.firmware import FirmwareFiles
-from vmboot.lab.rehearsal_machine import BootDevice, RehearsalDisk, RehearsalMachine
+from vmboot.lab.qemu_disks import blockdev, device, disk_arguments, quoted
+from vmboot.lab.rehearsal_machine import BootDevice, RehearsalMachine
 from vmboot.model import Firmware
 
 _MEMORY_MIB = 512
 _NICS = {"vmxnet3": "vmxnet3", "e1000": "e1000", "e1000e": "e1000e", "pcnet32": "pcnet"}
 _FALLBACK_NIC = "e1000"
-_SCSI = {"pvscsi": "pvscsi", "lsilogic": "lsi53c895a", "lsilogicsas": "mptsas1068"}
-_BLANK_DISK_BYTES = 1 << 30
+_INDEX_STEP = 100  # boot indexes left for the disks between two kinds of devices
 
 
 @dataclass(frozen=True)
@@ -51,20 +49,23 @@ def qemu_command(
     board, differences = _board(machine)
     arguments = [str(qemu), "-no-user-config", "-nodefaults", "-display", "none", "-vga", "std"]
     arguments += ["-machine", board, "-m", str(_MEMORY_MIB), "-smp", "1", "-no-reboot"]
-    arguments += ["-chardev", f"file,id=serial,path={_quoted(files.serial)}"]
+    arguments += ["-chardev", f"file,id=serial,path={quoted(files.serial)}"]
     arguments += ["-serial", "chardev:serial"]
-    arguments += ["-chardev", f"file,id=debug,path={_quoted(files.debug)}"]
+    arguments += ["-chardev", f"file,id=debug,path={quoted(files.debug)}"]
     arguments += ["-device", "isa-debugcon,iobase=0x402,chardev=debug"]
-    arguments += ["-chardev", f"socket,id=control,path={_quoted(files.control)},server=on,wait=off"]
+    arguments += ["-chardev", f"socket,id=control,path={quoted(files.control)},server=on,wait=off"]
     arguments += ["-mon", "chardev=control,mode=control"]
     if files.code and files.variables:
         arguments += _flash(files.code, files.variables, secure=machine.secure_boot)
     arguments += _cdrom(machine, board)
-    for number, disk in enumerate(machine.disks):
-        arguments += _disk(disk, number, _index(machine, "disk") if number == 0 else None)
+    disks = disk_arguments(
+        machine.disks, firmware=machine.firmware, first_index=_index(machine, "disk")
+    )
+    arguments += disks.arguments
+    differences += disks.differences
     driver, other = _nic_driver(machine.nic_type.lower(), tagged=tagged)
     arguments += ["-netdev", netdev]
-    arguments += _device(
+    arguments += device(
         driver=driver,
         netdev="net0",
         mac=machine.mac.lower(),
@@ -82,21 +83,8 @@ def flash_copy(files: FirmwareFiles, folder: Path) -> tuple[Path | None, Path | 
     return files.code, private
 
 
-def _quoted(path: Path) -> str:
-    """QEMU's option syntax doubles a comma inside a value."""
-    return str(path).replace(",", ",,")
-
-
-def _device(**properties: Any) -> list[str]:
-    return ["-device", json.dumps({k: v for k, v in properties.items() if v is not None})]
-
-
-def _blockdev(**properties: Any) -> list[str]:
-    return ["-blockdev", json.dumps(properties)]
-
-
-def _index(machine: RehearsalMachine, device: BootDevice) -> int:
-    return machine.full_boot_order.index(device)
+def _index(machine: RehearsalMachine, kind: BootDevice) -> int:
+    return _INDEX_STEP * machine.full_boot_order.index(kind)
 
 
 def _board(machine: RehearsalMachine) -> tuple[str, list[str]]:
@@ -110,8 +98,8 @@ def _board(machine: RehearsalMachine) -> tuple[str, list[str]]:
 
 
 def _flash(code: Path, variables: Path, *, secure: bool) -> list[str]:
-    arguments = ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_quoted(code)}"]
-    arguments += ["-drive", f"if=pflash,unit=1,format=raw,file={_quoted(variables)}"]
+    arguments = ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={quoted(code)}"]
+    arguments += ["-drive", f"if=pflash,unit=1,format=raw,file={quoted(variables)}"]
     if secure:
         arguments += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
         arguments += ["-global", "ICH9-LPC.disable_s3=1"]
@@ -122,36 +110,17 @@ def _cdrom(machine: RehearsalMachine, board: str) -> list[str]:
     arguments: list[str] = []
     bus = "ide.0"  # IDE on pc, AHCI on q35
     if machine.cd_controller == "sata" and board.startswith("pc"):
-        arguments += _device(driver="ich9-ahci", id="ahci")
+        arguments += device(driver="ich9-ahci", id="ahci")
         bus = "ahci.0"
     drive = None
     if machine.medium:
         drive = "cd"
         source = {"driver": "file", "filename": str(machine.medium), "read-only": True}
-        arguments += _blockdev(
+        arguments += blockdev(
             **{"driver": "raw", "node-name": "cd", "read-only": True, "file": source}
         )
     index = _index(machine, "cdrom")
-    return arguments + _device(driver="ide-cd", bus=bus, drive=drive, bootindex=index)
-
-
-def _disk(disk: RehearsalDisk, number: int, bootindex: int | None) -> list[str]:
-    node = f"disk{number}"
-    if disk.image is None:
-        blank = {"driver": "null-co", "size": _BLANK_DISK_BYTES, "read-zeroes": True}
-        arguments = _blockdev(**{**blank, "node-name": node})
-    else:
-        drive = f"if=none,id={node},format=raw,snapshot=on,file={_quoted(disk.image)}"
-        arguments = ["-drive", drive]  # what the machine writes is thrown away
-    if disk.controller == "nvme":
-        return arguments + _device(driver="nvme", serial=node, drive=node, bootindex=bootindex)
-    if disk.controller in ("ide", "sata"):
-        bus = f"ahci{number}"
-        arguments += _device(driver="ich9-ahci", id=bus)
-        return arguments + _device(driver="ide-hd", bus=f"{bus}.0", drive=node, bootindex=bootindex)
-    bus = f"scsi{number}"
-    arguments += _device(driver=_SCSI.get(disk.controller, "pvscsi"), id=bus)
-    return arguments + _device(driver="scsi-hd", bus=f"{bus}.0", drive=node, bootindex=bootindex)
+    return [*arguments, *device(driver="ide-cd", bus=bus, drive=drive, bootindex=index)]
 
 
 def _nic_driver(kind: str, *, tagged: bool) -> tuple[str, list[str]]:

@@ -11,6 +11,7 @@ from vmboot.errors import InputError
 from vmboot.model import Firmware
 
 BootDevice = Literal["cdrom", "disk", "ethernet"]
+SCSI = ("pvscsi", "lsilogic", "lsilogicsas", "virtio-scsi")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 
 
@@ -18,12 +19,23 @@ _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 class RehearsalDisk:
     """A disk of the VM.
 
-    :param controller: ``pvscsi``, ``lsilogic``, ``lsilogicsas``, ``sata``, ``ide`` or ``nvme``
+    :param controller: ``pvscsi``, ``lsilogic``, ``lsilogicsas``, ``virtio-scsi``, ``sata``, ``ide``
+        or ``nvme``
     :param image: raw bytes to boot from, never written to; ``None`` plays a blank disk
+    :param number: of the controller, 0 for the first of its kind
+    :param unit: of the disk at its controller
     """
 
     controller: str = "pvscsi"
     image: Path | None = None
+    number: int = 0
+    unit: int = 0
+
+    @property
+    def slot(self) -> str:
+        """Where it is, as people write it: ``SCSI 0:0``."""
+        bus = "SCSI" if self.controller in SCSI else self.controller.upper()
+        return f"{bus} {self.number}:{self.unit}"
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class RehearsalMachine:
     :param boot_order: what vCenter lists; devices it leaves out follow in the usual order
     :param iso: what the CD drive holds; ``None`` for an empty drive
     :param start_connected: a CD that is not connected at power on counts as an empty drive
+    :param disks: in the order in which the firmware tries them
     """
 
     name: str
@@ -53,6 +66,10 @@ class RehearsalMachine:
             raise InputError(f"'{self.mac}' is not a MAC address like 00:50:56:01:02:03")
         if self.secure_boot and self.firmware is Firmware.BIOS:
             raise InputError(f"{self.name}: a BIOS machine has no Secure Boot")
+        slots = [disk.slot for disk in self.disks]
+        for slot in slots:
+            if slots.count(slot) > 1:
+                raise InputError(f"{self.name}: two disks are at {slot}")
 
     @property
     def mac_bytes(self) -> bytes:

@@ -47,14 +47,68 @@ def test_emulation_only():
 
 def test_boot_order_goes_on_with_what_is_not_listed():
     found = devices(machine(boot_order=("ethernet",), disks=(RehearsalDisk(),)))
-    order = sorted(found.values(), key=lambda device: device.get("bootindex", 99))
+    order = sorted(found.values(), key=lambda device: device.get("bootindex", 9999))
     assert [device["driver"] for device in order][:3] == ["vmxnet3", "scsi-hd", "ide-cd"]
 
 
-def test_only_the_first_disk_is_booted_from():
+def test_disks_are_tried_in_their_order_and_before_the_next_kind_of_device():
     words = arguments(machine(disks=(RehearsalDisk("nvme"), RehearsalDisk("sata"))))
-    disks = [json.loads(w) for w in words if w.startswith("{") and "disk" in w]
-    assert [d.get("bootindex") for d in disks if d["driver"] in ("nvme", "ide-hd")] == [1, None]
+    found = [json.loads(w) for w in words if w.startswith("{")]
+    order = {d["driver"]: d["bootindex"] for d in found if "bootindex" in d}
+    assert sorted(order, key=order.__getitem__) == ["ide-cd", "nvme", "ide-hd", "vmxnet3"]
+
+
+def disks_of(firmware: Firmware, *disks: RehearsalDisk) -> list[dict]:
+    words = arguments(machine(firmware, disks=disks))
+    found = [json.loads(w) for f, w in pairwise(words) if f == "-device" and w[0] == "{"]
+    return [d for d in found if d.get("id") or str(d.get("drive", "")).startswith("disk")]
+
+
+def test_disks_of_one_controller_share_it_by_unit():
+    found = disks_of(
+        Firmware.BIOS,
+        RehearsalDisk("pvscsi", unit=0),
+        RehearsalDisk("pvscsi", unit=3),
+        RehearsalDisk("pvscsi", number=1, unit=0),
+    )
+    assert [d.get("id") or (d["bus"], d["scsi-id"]) for d in found] == [
+        "pvscsi0",
+        ("pvscsi0.0", 0),
+        ("pvscsi0.0", 3),
+        "pvscsi1",
+        ("pvscsi1.0", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("firmware", "kind", "driver"),
+    [
+        (Firmware.BIOS, "pvscsi", "pvscsi"),
+        (Firmware.BIOS, "lsilogic", "lsi53c895a"),
+        (Firmware.BIOS, "lsilogicsas", "mptsas1068"),
+        (Firmware.BIOS, "sata", "ich9-ahci"),
+        (Firmware.UEFI, "pvscsi", "virtio-scsi-pci"),
+        (Firmware.UEFI, "virtio-scsi", "virtio-scsi-pci"),
+        (Firmware.UEFI, "sata", "ich9-ahci"),
+    ],
+)
+def test_disk_controller(firmware, kind, driver):
+    assert disks_of(firmware, RehearsalDisk(kind))[0]["driver"] == driver
+
+
+def test_other_controllers_and_units_are_said():
+    disks = (RehearsalDisk("lsilogic"), RehearsalDisk("sata", unit=29))
+    vm = machine(Firmware.UEFI, disks=disks)
+    command = qemu_command(vm, qemu=Path("/qemu"), files=FLASH, netdev="none,id=net0")
+    assert command.differences == (
+        "the disks at lsilogic are at VirtIO SCSI here: QEMU's UEFI drives no other",
+        "the disk at SATA 0:29 is left out: QEMU has no such unit",
+    )
+
+
+def test_two_disks_cannot_share_a_slot():
+    with pytest.raises(InputError, match="two disks are at SCSI 0:0"):
+        machine(disks=(RehearsalDisk("pvscsi"), RehearsalDisk("pvscsi")))
 
 
 def test_commas_in_paths_are_doubled_where_qemu_splits_at_them():
