@@ -72,6 +72,15 @@ class Distro:
             return "sudo dnf install ipxe-bootimgs-x86 syslinux syslinux-nonlinux"
         return "install your distribution's packages of iPXE and syslinux"
 
+    @property
+    def shim_hint(self) -> str:
+        """The command that installs the signed shim and the signed network GRUB."""
+        if self.has_apt:
+            return "sudo apt-get install shim-signed grub-efi-amd64-signed"
+        if {self.id, *self.like} & _RED_HAT:
+            return "sudo dnf install shim-x64 grub2-efi-x64"
+        return "install your distribution's signed shim and its signed GRUB with TFTP"
+
 
 def read_distro(path: Path = OS_RELEASE) -> Distro:
     """The running distribution; all empty where there is no os-release."""

@@ -1,7 +1,8 @@
 """The boot ISO: an El Torito CD that starts iPXE on BIOS and UEFI machines.
 
 BIOS: isolinux.bin loads ipxe.lkrn with script.ipx. UEFI: a FAT image holds BOOTX64.EFI (iPXE) and
-autoexec.ipxe, the same script. The same config and loaders give the same bytes.
+autoexec.ipxe, the same script, or what another chain needs (:mod:`vmboot.media.chain`). The same
+config and loaders give the same bytes.
 
 Sources: El Torito 1.0; ECMA-119; UEFI 2.10 section 13.3.2 (CD boot).
 """
@@ -12,11 +13,13 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from vmboot.errors import InputError, MissingToolError
+from vmboot.media.chain import Chain, iso_files, uefi_files, uefi_parts
 from vmboot.media.fat import build_fat
 from vmboot.media.isodates import fix_dates
 from vmboot.media.loaders import LoaderSet, cure
@@ -28,6 +31,7 @@ VOLUME_ID = "VMBOOT"
 ESP_LABEL = "VMBOOT"
 MANIFEST = "vmboot.json"
 SCRIPT = "script.ipx"
+BIOS_PARTS = ("isolinux_bin", "ldlinux_c32", "ipxe_lkrn")
 ISOLINUX_CFG = b"""\
 DEFAULT vmboot
 PROMPT 0
@@ -53,38 +57,43 @@ class BootIso:
     manifest: Mapping[str, Any]
 
 
-def build_iso(config: BootConfig, loaders: LoaderSet, *, name: str = "boot") -> BootIso:
+def build_iso(
+    config: BootConfig, loaders: LoaderSet, *, name: str = "boot", chain: Chain = Chain.IPXE
+) -> BootIso:
     """Build the ISO for the firmwares named in ``config.bootstrap``.
 
     :param name: part of the file name: lower-case letters, digits and hyphens, at most 40
-    :raises InputError: the config or the name cannot be used
+    :param chain: which programs start a UEFI machine
+    :raises InputError: the config or the name cannot be used, or not with this chain
     :raises MissingToolError: ``loaders`` lacks a program, or one that can do what is asked
     """
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r} is not a name of lower-case letters, digits and '-'")
     script = render(config).encode("ascii")
-    require(config, loaders)
+    require(config, loaders, chain)
     manifest = make_manifest(config, loaders, script)
-    data = fix_dates(_write(_files(config, loaders, script, manifest), config))
+    if chain is not Chain.IPXE:
+        manifest["chain"] = chain.value
+    data = fix_dates(_write(_files(config, loaders, script, manifest, chain), config))
     digest = hashlib.sha256(data).hexdigest()
     return BootIso(data, digest, f"vmboot-{name}-{digest[:12]}.iso", manifest)
 
 
-def require(config: BootConfig, loaders: LoaderSet) -> None:
+def require(config: BootConfig, loaders: LoaderSet, chain: Chain = Chain.IPXE) -> None:
     """Check that ``loaders`` can boot every firmware of ``config`` in the way it asks for."""
     for firmware in sorted(config.bootstrap):
-        ipxe = "ipxe_lkrn" if firmware is Firmware.BIOS else "ipxe_efi"
-        wanted = ("isolinux_bin", "ldlinux_c32", ipxe) if firmware is Firmware.BIOS else (ipxe,)
-        for part in wanted:
+        bios = firmware is Firmware.BIOS
+        for part in BIOS_PARTS if bios else uefi_parts(chain):
+            hint = cure() if bios else cure(chain)
             if not getattr(loaders, part):
-                raise MissingToolError(f"no {part} for {firmware.name} media is given", hint=cure())
-        loader = loaders.loaders.get(ipxe)
-        if config.network.vlan is not None and loader and "vlan" not in loader.capabilities:
-            raise MissingToolError(
-                f"VLAN {config.network.vlan} is asked for, but {loader.path} "
-                f"({loader.version}) has no VLAN support",
-                hint=cure(),
-            )
+                raise MissingToolError(f"no {part} for {firmware.name} media is given", hint=hint)
+            loader = loaders.loaders.get(part) if "ipxe" in part else None
+            if config.network.vlan is not None and loader and "vlan" not in loader.capabilities:
+                raise MissingToolError(
+                    f"VLAN {config.network.vlan} is asked for, but {loader.path} "
+                    f"({loader.version}) has no VLAN support",
+                    hint=hint,
+                )
 
 
 def needs(config: BootConfig) -> frozenset[str]:
@@ -93,7 +102,11 @@ def needs(config: BootConfig) -> frozenset[str]:
 
 
 def _files(
-    config: BootConfig, loaders: LoaderSet, script: bytes, manifest: Mapping[str, Any]
+    config: BootConfig,
+    loaders: LoaderSet,
+    script: bytes,
+    manifest: Mapping[str, Any],
+    chain: Chain,
 ) -> dict[str, bytes]:
     text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
     files = {MANIFEST: text.encode("ascii"), SCRIPT: script}
@@ -103,10 +116,9 @@ def _files(
         files["isolinux.cfg"] = ISOLINUX_CFG
         files["ipxe.lkrn"] = loaders.ipxe_lkrn
     if Firmware.UEFI in config.bootstrap:
-        boot = {"BOOTX64.EFI": loaders.ipxe_efi, "autoexec.ipxe": script}
-        files["efi.img"] = build_fat(
-            {f"EFI/BOOT/{name}": data for name, data in boot.items()}, label=ESP_LABEL
-        )
+        boot = uefi_files(config, loaders, script, chain=chain)
+        files["efi.img"] = build_fat(boot, label=ESP_LABEL)
+        files.update(iso_files(config, loaders, chain=chain))
     return files
 
 
@@ -115,13 +127,16 @@ def _write(files: Mapping[str, bytes], config: BootConfig) -> bytes:
 
     iso = pycdlib.PyCdlib()
     iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=VOLUME_ID)
-    for name, data in sorted(files.items()):
+    for folder in _folders(files):
+        name = PurePosixPath(folder).name
+        iso.add_directory(f"/{folder.upper()}", rr_name=name, joliet_path=f"/{folder}")
+    for path, data in sorted(files.items()):
         iso.add_fp(
             io.BytesIO(data),
             len(data),
-            f"/{name.upper()};1",
-            rr_name=name,
-            joliet_path=f"/{name}",
+            f"/{path.upper()};1",
+            rr_name=PurePosixPath(path).name,
+            joliet_path=f"/{path}",
         )
     if Firmware.BIOS in config.bootstrap:
         iso.add_eltorito(
@@ -133,3 +148,9 @@ def _write(files: Mapping[str, bytes], config: BootConfig) -> bytes:
     iso.write_fp(out)
     iso.close()
     return out.getvalue()
+
+
+def _folders(paths: Iterable[str]) -> list[str]:
+    """Every folder that ``paths`` need, each after the one it is in."""
+    parents = (parent for path in paths for parent in PurePosixPath(path).parents)
+    return sorted({str(parent) for parent in parents} - {"."})

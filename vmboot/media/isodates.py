@@ -17,6 +17,8 @@ VOLUME_DATE = b"2020010100000000\0"
 NO_DATE = b"0000000000000000\0"
 RECORD_DATE = bytes((120, 1, 1, 0, 0, 0, 0))
 PRIMARY, SUPPLEMENTARY, TERMINATOR = 1, 2, 255
+DIRECTORY = 0x02  # file flag
+ITSELF_AND_PARENT = (0, 1)  # the names of "." and "..", one byte each
 _DATES_AT = 813  # creation, modification, expiration, effective: 17 bytes each
 
 
@@ -36,7 +38,7 @@ def fix_dates(image: bytes) -> bytes:
 
 
 def _fix_directory(data: bytearray, at: int, size: int) -> None:
-    """All records of the root directory; our images have no other directory."""
+    """All records of a directory and of those below it."""
     end = at + size
     while at < end:
         length = data[at]
@@ -46,6 +48,10 @@ def _fix_directory(data: bytearray, at: int, size: int) -> None:
         data[at + 18 : at + 25] = RECORD_DATE
         name = data[at + 32]
         _fix_system_use(data, at + 33 + name + (1 - name % 2), at + length)
+        itself = name == 1 and data[at + 33] in ITSELF_AND_PARENT
+        if data[at + 25] & DIRECTORY and not itself:
+            extent, below = struct.unpack_from("<I4xI", data, at + 2)
+            _fix_directory(data, extent * BLOCK, below)
         at += length
 
 

@@ -6,12 +6,16 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from vmboot.errors import MediaError, MissingToolError
+from vmboot.media import trust
+from vmboot.media.chain import Chain
 from vmboot.media.distro import read_distro
 from vmboot.media.find import Loader, find_loaders
-from vmboot.media.grub import CORE, core_image, core_loader, find_grub
+from vmboot.media.grub import core_image, core_loader, find_grub
+from vmboot.media.parts import GRUB, IPXE_ARM64, TITLES, WORDS, Medium, Part, parts_for, with_needs
+from vmboot.media.trust import Signer
 from vmboot.model import Firmware
 
 __all__ = [
@@ -25,48 +29,6 @@ __all__ = [
     "select_loaders",
 ]
 
-Medium = Literal["iso", "bdm"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One program that media need: field of :class:`LoaderSet`, kinds that do, what it must do."""
-
-    name: str
-    kinds: tuple[str, ...]
-    arch: str
-    firmware: Firmware
-    needs: frozenset[str] = frozenset()
-    signed: bool = False
-
-
-ISOLINUX = Part("isolinux_bin", ("isolinux",), "i386", Firmware.BIOS)
-LDLINUX = Part("ldlinux_c32", ("ldlinux",), "i386", Firmware.BIOS)
-IPXE_BIOS = Part("ipxe_lkrn", ("ipxe-lkrn",), "i386", Firmware.BIOS)
-IPXE_UEFI = Part(
-    "ipxe_efi",
-    ("ipxe-efi", "ipxe-snponly-efi"),
-    "x86_64",
-    Firmware.UEFI,
-    needs=frozenset({"autoexec"}),
-)
-IPXE_ARM64 = Part("ipxe_arm64", IPXE_UEFI.kinds, "arm64", Firmware.UEFI, IPXE_UEFI.needs)
-GRUB = Part("grub_boot", ("grub-boot",), "i386", Firmware.BIOS, needs=frozenset({CORE}))
-_WORDS = {
-    CORE: "is of no use without grub-mkimage",
-    "autoexec": "ignores autoexec.ipxe, so it cannot boot UEFI media",
-    "vlan": "has no VLAN support",
-    "https": "has no HTTPS",
-}
-_TITLES = {
-    "isolinux_bin": "isolinux.bin",
-    "ldlinux_c32": "ldlinux.c32",
-    "ipxe_lkrn": "iPXE for BIOS (ipxe.lkrn)",
-    "ipxe_efi": "iPXE for UEFI (ipxe.efi)",
-    "ipxe_arm64": "iPXE for UEFI on ARM (ipxe-arm64.efi)",
-    "grub_boot": "GRUB for BIOS (boot.img and its modules)",
-}
-
 
 @dataclass(frozen=True)
 class LoaderSet:
@@ -74,6 +36,7 @@ class LoaderSet:
 
     :param ipxe_arm64: on boot disks only, and only where there is one
     :param grub_boot: boot.img, and ``grub_core`` the core made for it: on boot disks only
+    :param shim_efi: of the chains that begin with one, and ``grub_efi`` the signed GRUB it starts
     :param loaders: which file each came from, by field name
     """
 
@@ -84,6 +47,8 @@ class LoaderSet:
     ipxe_arm64: bytes = b""
     grub_boot: bytes = b""
     grub_core: bytes = b""
+    shim_efi: bytes = b""
+    grub_efi: bytes = b""
     loaders: Mapping[str, Loader] = field(default_factory=dict)
 
 
@@ -97,7 +62,7 @@ class Choice:
 
     @property
     def title(self) -> str:
-        return _TITLES[self.part.name]
+        return TITLES[self.part.name]
 
 
 @dataclass(frozen=True)
@@ -149,25 +114,32 @@ def select_loaders(
     secure_boot: bool = False,
     needs: Collection[str] = (),
     medium: Medium = "iso",
+    chain: Chain = Chain.IPXE,
+    site_certificate: str = "",
 ) -> LoaderSet:
     """The loaders for media that boot ``firmwares``.
 
     :param dirs: directories to search first
-    :param secure_boot: the UEFI loader must be signed
+    :param secure_boot: with the chain ``ipxe``: iPXE must be signed by an authority that firmware
+        trusts as delivered; the other chains are for Secure Boot always
     :param needs: abilities that iPXE must have, e.g. ``{"vlan"}``
     :param medium: a boot ISO or a boot disk
+    :param chain: which programs start a UEFI machine
+    :param site_certificate: with the chain ``site-key``: SHA-256 of the certificate that the
+        machines trust; without it any signer will do that is not Microsoft's
     :raises MissingToolError: something is missing; says what was found and how to cure it
     """
-    parts = [p for each in sorted(firmwares) for p in parts_for(each, secure_boot, needs, medium)]
+    signer = Signer.FIRMWARE if secure_boot else Signer.ANYONE
+    parts = [p for each in sorted(firmwares) for p in parts_for(each, needs, medium, chain, signer)]
     found = _find(dirs, medium)
-    choices = choose(parts, found)
+    choices = choose(parts, found, site_certificate=site_certificate)
     for firmware in sorted(firmwares):
         mine = [choice for choice in choices if choice.part.firmware is firmware]
         if any(choice.loader is None for choice in mine):
-            raise MissingToolError(explain(firmware, mine), hint=_cure(mine))
+            raise MissingToolError(explain(firmware, mine), hint=_cure(mine, chain))
     chosen = {each.part.name: each.loader for each in choices if each.loader}
-    if medium == "bdm" and Firmware.UEFI in firmwares:
-        chosen |= _arm64(found, needs, secure_boot=secure_boot)
+    if medium == "bdm" and Firmware.UEFI in firmwares and chain is Chain.IPXE:
+        chosen |= _arm64(found, needs, signer)
     data = {name: _read(loader) for name, loader in chosen.items()}
     if GRUB.name in chosen:
         data["grub_core"] = core_image(chosen[GRUB.name])
@@ -185,22 +157,15 @@ def report(*, dirs: Sequence[str | Path] = ()) -> LoaderReport:
     )
 
 
-def parts_for(
-    firmware: Firmware,
-    secure_boot: bool = False,
-    needs: Collection[str] = (),
-    medium: Medium = "iso",
-) -> tuple[Part, ...]:
-    """The programs that media need for one firmware."""
-    if firmware is Firmware.BIOS:
-        first = (GRUB,) if medium == "bdm" else (ISOLINUX, LDLINUX)
-        return *first, _with(IPXE_BIOS, needs)
-    return (_with(IPXE_UEFI, needs, signed=secure_boot),)
-
-
-def choose(parts: Iterable[Part], found: Sequence[Loader]) -> tuple[Choice, ...]:
+def choose(
+    parts: Iterable[Part], found: Sequence[Loader], *, site_certificate: str = ""
+) -> tuple[Choice, ...]:
     """For each part the first loader that will do, with the reasons against those before it."""
-    return tuple(_choose(part, found) for part in parts)
+    choices: list[Choice] = []
+    for part in parts:
+        shim = next((each.loader for each in choices if each.part.name == "shim_efi"), None)
+        choices.append(_choose(part, found, site_certificate, shim))
+    return tuple(choices)
 
 
 def explain(firmware: Firmware, choices: Iterable[Choice]) -> str:
@@ -209,18 +174,24 @@ def explain(firmware: Firmware, choices: Iterable[Choice]) -> str:
     return f"no loader for {firmware.name} media: " + "; ".join(map(_lack, lacking))
 
 
-def cure() -> str:
+def cure(chain: Chain = Chain.IPXE) -> str:
     """What to do about a missing loader on this distribution."""
     distro = read_distro()
+    if chain is Chain.SHIM_GRUB:
+        return f"run: {distro.shim_hint}"
+    if chain is Chain.SHIM_IPXE:
+        return "run: vmboot loaders import ipxeboot.tar.gz (iPXE 2.0.0 or newer, its own release)"
+    if chain is Chain.SITE_KEY:
+        return "run: vmboot loaders sign --key KEY --cert CERT"
     first = "vmboot loaders fetch" if distro.has_apt else distro.install_hint
     return f"run: {first}; or: vmboot loaders import FILE (iPXE 1.21 or newer)"
 
 
-def _cure(choices: Iterable[Choice]) -> str:
+def _cure(choices: Iterable[Choice], chain: Chain = Chain.IPXE) -> str:
     """What to do about those of ``choices`` that found nothing."""
     lacking = {choice.part.name for choice in choices if choice.loader is None}
     hints = [f"run: {read_distro().grub_hint}"] if GRUB.name in lacking else []
-    return "; and ".join(hints + ([cure()] if lacking - {GRUB.name} else []))
+    return "; and ".join(hints + ([cure(chain)] if lacking - {GRUB.name} else []))
 
 
 def _find(dirs: Sequence[str | Path], medium: Medium) -> tuple[Loader, ...]:
@@ -228,20 +199,25 @@ def _find(dirs: Sequence[str | Path], medium: Medium) -> tuple[Loader, ...]:
     return (*find_loaders(dirs=dirs), *((grub,) if grub else ()))
 
 
-def _arm64(
-    found: Sequence[Loader], needs: Collection[str], *, secure_boot: bool
-) -> dict[str, Loader]:
+def _arm64(found: Sequence[Loader], needs: Collection[str], signer: Signer) -> dict[str, Loader]:
     """iPXE for ARM machines where there is one; boot disks do without it as well."""
-    choice = _choose(_with(IPXE_ARM64, needs, signed=secure_boot), found)
+    choice = _choose(with_needs(IPXE_ARM64, needs, signer), found)
     return {IPXE_ARM64.name: choice.loader} if choice.loader else {}
 
 
-def _choose(part: Part, found: Sequence[Loader]) -> Choice:
+def _choose(
+    part: Part,
+    found: Sequence[Loader],
+    site_certificate: str = "",
+    shim: Loader | None = None,
+) -> Choice:
     rejected: list[tuple[Loader, str]] = []
     for loader in sorted(found, key=lambda each: _rank(part, each)):
         if loader.kind not in part.kinds:
             continue
-        reason = _against(part, loader)
+        reason = _unable(part, loader) or trust.against(
+            part.signer, loader, site_certificate=site_certificate, shim=shim
+        )
         if not reason:
             return Choice(part, loader, tuple(rejected))
         rejected.append((loader, reason))
@@ -253,14 +229,12 @@ def _rank(part: Part, loader: Loader) -> int:
     return part.kinds.index(loader.kind) if loader.kind in part.kinds else len(part.kinds)
 
 
-def _against(part: Part, loader: Loader) -> str:
+def _unable(part: Part, loader: Loader) -> str:
     if loader.arch != part.arch:
         return f"is for {loader.arch}"
     for need in sorted(part.needs):
         if need not in loader.capabilities:
-            return _WORDS.get(need, f"lacks {need}")
-    if part.signed and not loader.signers:
-        return "is not signed, so Secure Boot refuses it"
+            return WORDS.get(need, f"lacks {need}")
     return ""
 
 
@@ -273,11 +247,6 @@ def _lack(choice: Choice) -> str:
         if not reason.startswith("is for ")
     ]
     return f"{choice.title}: " + (", ".join(words) or "only for other processors")
-
-
-def _with(part: Part, needs: Collection[str], *, signed: bool = False) -> Part:
-    wanted = part.needs | frozenset(needs)
-    return Part(part.name, part.kinds, part.arch, part.firmware, wanted, signed)
 
 
 def _read(loader: Loader) -> bytes:

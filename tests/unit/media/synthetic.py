@@ -55,8 +55,9 @@ def pe(
     extra_at = sbat_at + len(sbat)
     end = extra_at + len(extra[1])
     padding = -end % 8
+    count = 3 if extra[1] else 2
     dos = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x40)
-    coff = struct.pack("<4sHHIIIHH", b"PE\0\0", machine, 3, 0, 0, 0, 112 + 16 * 8, 0x2022)
+    coff = struct.pack("<4sHHIIIHH", b"PE\0\0", machine, count, 0, 0, 0, 112 + 16 * 8, 0x2022)
     optional = bytearray(112 + 16 * 8)
     struct.pack_into("<H", optional, 0, 0x20B)
     struct.pack_into("<H", optional, 68, 10)
@@ -64,7 +65,8 @@ def pe(
     if certificates:
         struct.pack_into("<II", optional, 112 + 8 * 4, end + padding, len(certificates))
     sections = _section(b".data", len(content), body_at) + _section(b".sbat", len(sbat), sbat_at)
-    sections += _section(extra[0], len(extra[1]), extra_at)
+    if extra[1]:
+        sections += _section(extra[0], len(extra[1]), extra_at)
     head = (dos + coff + bytes(optional) + sections).ljust(body_at, b"\0")
     return head + content + sbat + extra[1] + b"\0" * padding + certificates
 

@@ -74,6 +74,20 @@ def test_the_file_name_carries_the_digest() -> None:
     assert iso.file_name == f"vmboot-site-1-{iso.sha256[:12]}.iso"
 
 
+@pytest.mark.parametrize(
+    ("bootstrap", "digest"),
+    [
+        (None, "230a27f0d1d50e00393fd5d3eacb9e0027d4b3e93d87e2cd67ca0be3d7c346fb"),
+        (UEFI_ONLY, "6b2a972b416de7ecaae6afe10c3a54218c03857e7493e787b102b906095c09d2"),
+    ],
+)
+def test_isos_are_the_same_bytes_as_in_the_releases_before_the_chains(
+    bootstrap: dict[Firmware, Bootstrap] | None, digest: str
+) -> None:
+    wanted = config(bootstrap=bootstrap) if bootstrap else config()
+    assert build_iso(wanted, loader_set()).sha256 == digest
+
+
 def test_another_server_list_gives_another_name() -> None:
     first = build_iso(config(), loader_set())
     second = build_iso(config(servers=config().servers[::-1]), loader_set())

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.unit.media.synthetic import PROGRAMS, ipxe_efi, lkrn, signature
+from tests.unit.media.synthetic import (
+    PROGRAMS,
+    certificate,
+    grub_efi,
+    ipxe_efi,
+    lkrn,
+    shim,
+    signature,
+)
 from vmboot.errors import MissingToolError
 from vmboot.media import loaders as module
+from vmboot.media.chain import Chain
 from vmboot.media.distro import Distro
 from vmboot.media.loaders import report, select_loaders
 from vmboot.model import Firmware
@@ -93,14 +104,98 @@ def test_a_missing_isolinux_is_named(bare_machine: Path) -> None:
         select_loaders([BIOS], dirs=[folder])
 
 
-def test_secure_boot_needs_a_signed_loader(bare_machine: Path) -> None:
-    with pytest.raises(MissingToolError, match="is not signed"):
-        select_loaders([UEFI], dirs=[shelf(bare_machine / "x")], secure_boot=True)
-    signed = ipxe_efi(certificates=signature("Site Key", "Site CA"))
-    chosen = select_loaders(
-        [UEFI], dirs=[shelf(bare_machine / "y", ipxe_efi=signed)], secure_boot=True
+def test_secure_boot_needs_a_loader_that_firmware_trusts(bare_machine: Path) -> None:
+    for number, by in enumerate([b"", signature("Site Key", "Site CA")]):
+        folder = shelf(bare_machine / f"{number}", ipxe_efi=ipxe_efi(certificates=by))
+        with pytest.raises(MissingToolError, match=r"is not signed|does not trust"):
+            select_loaders([UEFI], dirs=[folder], secure_boot=True)
+    trusted = ipxe_efi(certificates=signature("A Publisher", "Microsoft UEFI CA 2023"))
+    folder = shelf(bare_machine / "y", ipxe_efi=trusted)
+    chosen = select_loaders([UEFI], dirs=[folder], secure_boot=True)
+    assert chosen.loaders["ipxe_efi"].signers == ("A Publisher",)
+
+
+BY_MICROSOFT = signature("Windows UEFI Driver Publisher", "Microsoft Corporation UEFI CA 2011")
+
+
+def put(folder: Path, **programs: bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, data in programs.items():
+        (folder / f"{part}.efi").write_bytes(data)
+    return folder
+
+
+def test_the_chain_of_shim_and_grub_takes_the_pair_that_goes_together(bare_machine: Path) -> None:
+    folder = put(
+        bare_machine / "x",
+        a_stranger=grub_efi(certificates=signature("Signer", "Other CA")),
+        b_offline=grub_efi(modules=("net",), certificates=signature("Signer", "Distro CA")),
+        c_match=grub_efi(certificates=signature("Signer", "Distro CA")),
+        d_shim=shim(starts="ipxe.efi", certificates=BY_MICROSOFT),
+        e_shim=shim(certificates=BY_MICROSOFT),
     )
-    assert chosen.loaders["ipxe_efi"].signers == ("Site Key",)
+    chosen = select_loaders([UEFI], dirs=[folder], chain=Chain.SHIM_GRUB)
+    assert {name: each.name for name, each in chosen.loaders.items()} == {
+        "shim_efi": "e_shim.efi",
+        "grub_efi": "c_match.efi",
+    }
+
+
+def test_the_chain_of_ipxes_shim_takes_the_ipxe_that_it_accepts(bare_machine: Path) -> None:
+    folder = put(
+        bare_machine / "x",
+        a_unsigned=ipxe_efi(),
+        b_site=ipxe_efi(certificates=signature("Site Key", "Site CA")),
+        c_match=ipxe_efi(certificates=signature("iPXE signer", "iPXE CA")),
+        d_shim=shim(certificates=BY_MICROSOFT),
+        e_shim=shim(starts="ipxe.efi", vendor="iPXE CA", certificates=BY_MICROSOFT),
+    )
+    chosen = select_loaders([UEFI], dirs=[folder], chain=Chain.SHIM_IPXE)
+    assert {name: each.name for name, each in chosen.loaders.items()} == {
+        "shim_efi": "e_shim.efi",
+        "ipxe_efi": "c_match.efi",
+    }
+
+
+def test_a_shim_that_firmware_does_not_trust_is_named(bare_machine: Path, debian: None) -> None:
+    folder = put(bare_machine / "x", own=shim(certificates=signature("Own", "Own CA")))
+    with pytest.raises(MissingToolError) as caught:
+        select_loaders([UEFI], dirs=[folder], chain=Chain.SHIM_GRUB)
+    assert "is signed by Own, which firmware does not trust as delivered" in caught.value.message
+    assert "signed network GRUB (grubnetx64.efi) is not installed" in caught.value.message
+    assert caught.value.hint == "run: sudo apt-get install shim-signed grub-efi-amd64-signed"
+
+
+@pytest.mark.parametrize(
+    ("chain", "words"),
+    [(Chain.SHIM_IPXE, "loaders import ipxeboot"), (Chain.SITE_KEY, "loaders sign --key")],
+)
+def test_each_chain_has_its_own_cure(bare_machine: Path, chain: Chain, words: str) -> None:
+    with pytest.raises(MissingToolError) as caught:
+        select_loaders([UEFI], chain=chain)
+    assert words in caught.value.hint
+
+
+def test_the_sites_key_is_known_by_its_fingerprint_or_by_not_being_microsofts(
+    bare_machine: Path,
+) -> None:
+    by_site, by_other = signature("Site Key", "Site CA"), signature("Other", "Site CA")
+    wanted = hashlib.sha256(certificate("Site Key", "Site CA")).hexdigest()
+    folder = put(
+        bare_machine / "x",
+        a_unsigned=ipxe_efi(),
+        b_microsoft=ipxe_efi(certificates=BY_MICROSOFT),
+        c_other=ipxe_efi(certificates=by_other),
+        d_site=ipxe_efi(certificates=by_site),
+    )
+
+    def taken(**options: str) -> str:
+        chosen = select_loaders([UEFI], dirs=[folder], chain=Chain.SITE_KEY, **options)
+        return chosen.loaders["ipxe_efi"].name
+
+    assert taken() == "c_other.efi"
+    assert taken(site_certificate=wanted) == "d_site.efi"
+    assert taken(site_certificate=":".join(re.findall("..", wanted.upper()))) == "d_site.efi"
 
 
 def test_a_vlan_needs_an_ipxe_that_knows_vlans(bare_machine: Path) -> None:
