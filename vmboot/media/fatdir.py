@@ -12,15 +12,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vmboot.errors import MediaError
-from vmboot.media.fatlayout import ENTRY, FatLayout, FatTable
-from vmboot.media.fatnames import ATTR_LONG, LAST, checksum, long_entries, unpack
+from vmboot.media.fatentries import (
+    ATTR_DIRECTORY,
+    ATTR_LABEL,
+    ENTRY,
+    LOWER_BASE,
+    LOWER_EXTENSION,
+    MAX_LONG,
+    long_name,
+    short_name_of,
+)
+from vmboot.media.fatlayout import FatLayout, FatTable
+from vmboot.media.fatnames import ATTR_LONG, LAST, long_entries, unpack
 
-ATTR_LABEL, ATTR_DIRECTORY = 0x08, 0x10
 DELETED = 0xE5
 MAX_SLOTS = 65536  # of one directory
-MAX_LONG = 20  # slots of one long name: 255 characters, 13 in each
-LOWER_BASE, LOWER_EXTENSION = 0x08, 0x10
-_STANDS_FOR_E5 = 0x05  # as the first byte of a name
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,13 @@ class Directory:
 
     :param slots: where each slot lies in the volume, in order
     :param chain: its clusters, empty for the fixed root directory of FAT12 and FAT16
+    :param wide: cluster numbers have 32 bits; else their upper half means something else
     """
 
     volume: bytearray
     slots: list[int]
     chain: list[int]
+    wide: bool
 
     def slot(self, number: int) -> bytes:
         at = self.slots[number]
@@ -74,10 +82,10 @@ class Directory:
             if slot[0] == DELETED:
                 long = []
             elif slot[11] & 0x3F == ATTR_LONG:
-                long = [slot] if slot[0] & LAST else [*long[: MAX_LONG + 1], slot]
+                long = [slot] if slot[0] & LAST else [*long[:MAX_LONG], slot]
             else:
                 if not slot[11] & ATTR_LABEL and slot[:2] not in {b". ", b".."}:
-                    yield _entry(slot, number, long)
+                    yield _entry(slot, number, long, wide=self.wide)
                 long = []
 
     def write(self, number: int, raw: bytes) -> None:
@@ -110,7 +118,7 @@ def root(volume: bytearray, layout: FatLayout, table: FatTable) -> Directory:
     """The root directory."""
     if layout.bits == 32:
         return directory_at(volume, layout, table, layout.root_cluster)
-    return Directory(volume, _slots_in(layout.root_at, layout.root_size), [])
+    return Directory(volume, _slots_in(layout.root_at, layout.root_size), [], wide=False)
 
 
 def directory_at(volume: bytearray, layout: FatLayout, table: FatTable, start: int) -> Directory:
@@ -122,45 +130,26 @@ def directory_at(volume: bytearray, layout: FatLayout, table: FatTable, start: i
     if not chain or len(chain) * layout.cluster_size > MAX_SLOTS * ENTRY:
         raise MediaError("a directory of the FAT volume has no place, or too much of it")
     slots = [at for c in chain for at in _slots_in(layout.offset(c), layout.cluster_size)]
-    return Directory(volume, slots, chain)
+    return Directory(volume, slots, chain, wide=layout.bits == 32)
 
 
 def _slots_in(at: int, size: int) -> list[int]:
     return list(range(at, at + size, ENTRY))
 
 
-def _entry(slot: bytes, number: int, long: Sequence[bytes]) -> Entry:
-    name = _long_name(slot[:11], long)
+def _entry(slot: bytes, number: int, long: Sequence[bytes], *, wide: bool) -> Entry:
+    name = long_name(slot[:11], list(reversed(long)))
     high, low, size = struct.unpack_from("<H4xHI", slot, 20)
     is_directory = bool(slot[11] & ATTR_DIRECTORY)
     return Entry(
-        name=name or _short_name(slot),
+        name=name or short_name_of(slot),
         short=slot[:11],
         first=number - len(long) if name else number,
         last=number,
         directory=is_directory,
-        start=low | high << 16,
+        start=low | high << 16 if wide else low,
         size=0 if is_directory else size,
     )
-
-
-def _long_name(short: bytes, slots: Sequence[bytes]) -> str:
-    """The name in ``slots`` (as they lie: the last part first), if they belong to ``short``."""
-    numbers = [slot[0] & ~LAST for slot in slots]
-    if not 0 < len(slots) <= MAX_LONG or numbers != list(range(len(slots), 0, -1)):
-        return ""
-    if any(slot[13] != checksum(short) for slot in slots):
-        return ""
-    parts = [slot[1:11] + slot[14:26] + slot[28:32] for slot in reversed(slots)]
-    return b"".join(parts).decode("utf-16-le", "replace").split("\0", 1)[0]
-
-
-def _short_name(slot: bytes) -> str:
-    raw = bytes([DELETED]) + slot[1:11] if slot[0] == _STANDS_FOR_E5 else slot[:11]
-    base, dot, extension = unpack(raw).partition(".")
-    base = base.lower() if slot[12] & LOWER_BASE else base
-    extension = extension.lower() if slot[12] & LOWER_EXTENSION else extension
-    return base + dot + extension
 
 
 def renamed(slot: bytes, name: str, short: bytes) -> bytes:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from vmboot.errors import MediaError, NotFoundError, RefusedError
 from vmboot.media import fatdir
 from vmboot.media.fatdir import Directory, Entry
-from vmboot.media.fatlayout import ENTRY, FatTable, read_layout
+from vmboot.media.fatentries import ENTRY
+from vmboot.media.fatlayout import FatTable, read_layout
 from vmboot.media.fatnames import check_name, short_name
 
 MAX_DEPTH = 16
@@ -129,7 +130,8 @@ class _Editor:
             self._write(cluster, padded, number)
         at = directory.slots[entry.last]
         start = chain[0] if chain else 0
-        struct.pack_into("<H", self._volume, at + 20, start >> 16)
+        if directory.wide:
+            struct.pack_into("<H", self._volume, at + 20, start >> 16)
         struct.pack_into("<HI", self._volume, at + 26, start & 0xFFFF, len(content))
 
     def _write(self, cluster: int, content: bytes, number: int) -> None:

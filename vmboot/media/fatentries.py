@@ -15,7 +15,7 @@ ENTRY = 32
 MAX_LONG = 20  # long-name entries of one file: 255 characters, 13 in each
 ATTR_LABEL, ATTR_DIRECTORY = 0x08, 0x10
 _DELETED = 0xE5
-_LOWER_BASE, _LOWER_EXTENSION = 0x08, 0x10
+LOWER_BASE, LOWER_EXTENSION = 0x08, 0x10
 _NO_NAME = "NO NAME"
 
 
@@ -69,15 +69,15 @@ def readable(label: bytes) -> str:
 def _item(entry: bytes, long: list[bytes]) -> Item:
     high, low, size = struct.unpack_from("<H4xHI", entry, 20)
     return Item(
-        name=_long_name(entry[:11], long) or _short_name(entry),
+        name=long_name(entry[:11], long) or short_name_of(entry),
         directory=bool(entry[11] & ATTR_DIRECTORY),
         start=low | high << 16,
         size=size,
     )
 
 
-def _long_name(short: bytes, entries: list[bytes]) -> str:
-    """The long name if its entries belong to ``short``, else ``""``."""
+def long_name(short: bytes, entries: list[bytes]) -> str:
+    """The long name if its entries, first part first, belong to ``short``, else ``""``."""
     if not entries:
         return ""
     right = checksum(short)
@@ -87,10 +87,11 @@ def _long_name(short: bytes, entries: list[bytes]) -> str:
     return _safe(units.decode("utf-16-le", "replace").split("\0", 1)[0])
 
 
-def _short_name(entry: bytes) -> str:
+def short_name_of(entry: bytes) -> str:
+    """The 8.3 name of an entry, in the case that its flags ask for."""
     base, dot, extension = unpack(entry[:11]).partition(".")
-    base = base.lower() if entry[12] & _LOWER_BASE else base
-    extension = extension.lower() if entry[12] & _LOWER_EXTENSION else extension
+    base = base.lower() if entry[12] & LOWER_BASE else base
+    extension = extension.lower() if entry[12] & LOWER_EXTENSION else extension
     return _safe(base + dot + extension)
 
 

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vmboot.errors import MediaError
-from vmboot.media.fatread import is_fat
+from vmboot.media.fatentries import ENTRY
+from vmboot.media.fatread import MAX_FAT12, MAX_FAT16, is_fat
 
-ENTRY = 32
-MAX_CLUSTERS_FAT12 = 4084  # the cluster count decides between FAT12 and FAT16
-MAX_CLUSTERS = {12: MAX_CLUSTERS_FAT12, 16: 65524, 32: 0x0FFFFFF5}
+MAX_CLUSTERS = {12: MAX_FAT12, 16: MAX_FAT16, 32: 0x0FFFFFF5}
 _MIRROR_OFF, _ACTIVE = 0x80, 0x0F  # BPB_ExtFlags of FAT32
 _FREE_COUNT = 488  # in the FSInfo sector
 _UNKNOWN = 0xFFFFFFFF
@@ -77,7 +76,7 @@ def read_layout(volume: bytes | bytearray) -> FatLayout:
     clusters = ((small or large) * sector - data_at) // (per_cluster * sector)
     # Cluster counts alone do not tell a small FAT32 volume; firmware and Linux look at this field.
     is_32 = fat_small == 0
-    bits = 32 if is_32 else 12 if clusters <= MAX_CLUSTERS_FAT12 else 16
+    bits = 32 if is_32 else 12 if clusters <= MAX_FAT12 else 16
     if not 0 < clusters <= MAX_CLUSTERS[bits] or (clusters + 2) * bits > table_size * 8:
         raise MediaError("the FAT volume's sizes contradict each other")
     if data_at + clusters * per_cluster * sector > len(volume):
