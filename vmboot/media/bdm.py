@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from vmboot.errors import InputError, MissingToolError
-from vmboot.media.chain import Chain, uefi_files
+from vmboot.media.chain import Chain, uefi_files, uefi_parts
 from vmboot.media.fat import build_fat, fits
 from vmboot.media.grub import INITRD, KERNEL, Installed, install, splice
 from vmboot.media.loaders import LoaderSet, cure
@@ -88,9 +88,11 @@ def build_bdm(
     kind = _kind(config, layout)
     firmwares = firmwares_for(config, layout)
     script = render(config, disk=True).encode("ascii")
-    require(config, loaders, firmwares)
-    loaders = _only(loaders, firmwares)
+    require(config, loaders, firmwares, chain)
+    loaders = _only(loaders, firmwares, chain)
     manifest = {**make_manifest(config, loaders, script), "medium": "bdm", "layout": kind}
+    if chain is not Chain.IPXE:
+        manifest["chain"] = chain.value
     files = _files(config, loaders, script, manifest, chain)
     grub = _grub(loaders)
     data = _disk(files, grub, kind, _size(files, grub, kind, size))
@@ -104,34 +106,40 @@ def firmwares_for(config: BootConfig, layout: Layout) -> tuple[Firmware, ...]:
     return tuple(each for each in config.firmwares if each not in no)
 
 
-def require(config: BootConfig, loaders: LoaderSet, firmwares: Collection[Firmware]) -> None:
+def require(
+    config: BootConfig,
+    loaders: LoaderSet,
+    firmwares: Collection[Firmware],
+    chain: Chain = Chain.IPXE,
+) -> None:
     """Check that ``loaders`` can boot every one of ``firmwares`` in the way the config asks for."""
     for firmware in firmwares:
-        for part in _parts(firmware):
+        hint = cure(chain if firmware is Firmware.UEFI else Chain.IPXE)
+        for part in _parts(firmware, chain):
             if not getattr(loaders, part):
-                raise MissingToolError(f"no {part} for {firmware.name} media is given", hint=cure())
+                raise MissingToolError(f"no {part} for {firmware.name} media is given", hint=hint)
             loader = loaders.loaders.get(part)
             able = loader is None or "ipxe" not in part or "vlan" in loader.capabilities
             if config.network.vlan is not None and loader and not able:
                 raise MissingToolError(
                     f"VLAN {config.network.vlan} is asked for, but {loader.path} "
                     f"({loader.version}) has no VLAN support",
-                    hint=cure(),
+                    hint=hint,
                 )
 
 
-def _only(loaders: LoaderSet, firmwares: Collection[Firmware]) -> LoaderSet:
+def _only(loaders: LoaderSet, firmwares: Collection[Firmware], chain: Chain) -> LoaderSet:
     """Without those that other firmwares need."""
     kept = {name: each for name, each in loaders.loaders.items() if each.firmware in firmwares}
     lost = (each for each in Firmware if each not in firmwares)
-    none = dict.fromkeys((part for each in lost for part in _parts(each)), b"")
+    none = dict.fromkeys((part for each in lost for part in _parts(each, chain)), b"")
     return replace(loaders, loaders=kept, **none)
 
 
-def _parts(firmware: Firmware) -> tuple[str, ...]:
+def _parts(firmware: Firmware, chain: Chain) -> tuple[str, ...]:
     if firmware is Firmware.BIOS:
         return "grub_boot", "grub_core", "ipxe_lkrn"
-    return ("ipxe_efi",)
+    return uefi_parts(chain)
 
 
 def _kind(config: BootConfig, layout: Layout) -> Literal["mbr", "gpt"]:
