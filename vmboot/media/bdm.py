@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from vmboot.errors import InputError, MissingToolError
-from vmboot.media.chain import Chain, uefi_files, uefi_parts
+from vmboot.media.chain import SCRIPT, Chain, uefi_files, uefi_parts
 from vmboot.media.fat import build_fat, fits
 from vmboot.media.grub import INITRD, KERNEL, Installed, install, splice
 from vmboot.media.loaders import LoaderSet, cure
@@ -39,7 +39,6 @@ MIB = 1024 * 1024
 DEFAULT_SIZE = 8 * MIB
 MAX_SIZE = 256 * MIB
 _SIZES = range(2 * MIB, MAX_SIZE + 1, MIB)
-_BESIDE = "EFI/BOOT/autoexec.ipxe"  # iPXE looks there first; ours is the one in the root
 
 
 class Layout(StrEnum):
@@ -93,7 +92,7 @@ def build_bdm(
     manifest = {**make_manifest(config, loaders, script), "medium": "bdm", "layout": kind}
     if chain is not Chain.IPXE:
         manifest["chain"] = chain.value
-    files = _files(config, loaders, script, manifest, chain)
+    files = _files(config, loaders, script, manifest, chain, firmwares)
     grub = _grub(loaders)
     data = _disk(files, grub, kind, _size(files, grub, kind, size))
     digest = hashlib.sha256(data).hexdigest()
@@ -159,14 +158,15 @@ def _files(
     script: bytes,
     manifest: Mapping[str, Any],
     chain: Chain,
+    firmwares: Collection[Firmware],
 ) -> dict[str, bytes]:
     text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
     files = {MANIFEST: text.encode("ascii"), INITRD: script}
-    if loaders.ipxe_lkrn:
+    if Firmware.BIOS in firmwares:
         files[KERNEL] = loaders.ipxe_lkrn
-    if loaders.ipxe_efi:
+    if Firmware.UEFI in firmwares:
         files |= uefi_files(config, loaders, script, chain=chain)
-        files.pop(_BESIDE, None)
+        files.pop(SCRIPT, None)  # iPXE looks there first; ours is the one in the root
         if loaders.ipxe_arm64:
             files[ARM64_PROGRAM] = loaders.ipxe_arm64
     return files
