@@ -128,8 +128,10 @@ def test_file_in_use_is_left_alone(lab, client, files, dc, http_refused):
 
 def test_disk_of_a_running_vm_is_not_deleted(lab, client, dc):
     with refused(lab, "file-in-use", FileLocked):
-        client.content.virtualDiskManager.DeleteVirtualDisk_Task(
-            "[shared-01] pvs-003/pvs-003.vmdk", dc
+        wait(
+            client.content.virtualDiskManager.DeleteVirtualDisk_Task(
+                "[shared-01] pvs-003/pvs-003.vmdk", dc
+            )
         )
 
 
@@ -177,14 +179,14 @@ def test_disk_manager_overwrites_nothing(lab, client, dc):
     disks = client.content.virtualDiskManager
     source, target = "[shared-01] pvs-001/pvs-001.vmdk", "[shared-01] pvs-005/pvs-005.vmdk"
     with refused(lab, "disk-new", FileExists):
-        disks.CopyVirtualDisk_Task(source, dc, target, dc, None, True)
+        wait(disks.CopyVirtualDisk_Task(source, dc, target, dc, None, True))
     with refused(lab, "disk-new", NotFound):
-        disks.CopyVirtualDisk_Task(source, dc, "[shared-01] no/x.vmdk", dc, None, False)
+        wait(disks.CopyVirtualDisk_Task(source, dc, "[shared-01] no/x.vmdk", dc, None, False))
     with refused(lab, "disk-new", FileExists):
         spec = vim.VirtualDiskManager.FileBackedVirtualDiskSpec(
             diskType="thin", adapterType="lsiLogic", capacityKb=1024
         )
-        disks.CreateVirtualDisk_Task(target, dc, spec)
+        wait(disks.CreateVirtualDisk_Task(target, dc, spec))
 
 
 def test_disk_manager_copies_a_disk(lab, client, dc):
@@ -196,8 +198,8 @@ def test_disk_manager_copies_a_disk(lab, client, dc):
     with refused(lab, "spec-known", vmodl.fault.NotImplemented):
         spec = vim.VirtualDiskManager.VirtualDiskSpec(diskType="thin", adapterType="lsiLogic")
         disks.CopyVirtualDisk_Task(source, dc, "[shared-01] up/other.vmdk", dc, spec)
-    disks.DeleteVirtualDisk_Task(target, dc)  # the simulator's: pyvmomi cannot read its info
-    until(lambda: client.file("HEAD", "up/copy-flat.vmdk").status == 404)
+    wait(disks.DeleteVirtualDisk_Task(target, dc))
+    assert client.file("HEAD", "up/copy-flat.vmdk").status == 404
 
 
 @pytest.mark.parametrize("store", ["shared-01", "pod-ds-01"])
@@ -357,3 +359,42 @@ def test_certificate_is_the_one_announced(lab):
 def test_missing_object(client):
     with pytest.raises(vmodl.fault.ManagedObjectNotFound):
         vim.VirtualMachine("vm-4711", client.si._stub).MarkAsTemplate()
+
+
+def test_disk_of_a_vm_that_is_off_stays(lab, client, files, dc):
+    """disk-attached: nothing takes a configured disk away from its VM."""
+    disks = client.content.virtualDiskManager
+    source, target = "[shared-01] pvs-001/pvs-001.vmdk", "[shared-01] up/stolen.vmdk"
+    for task in (
+        lambda: disks.DeleteVirtualDisk_Task(source, dc),
+        lambda: disks.MoveVirtualDisk_Task(source, dc, target, dc),
+        lambda: files.DeleteDatastoreFile_Task(source, dc),
+        lambda: files.DeleteDatastoreFile_Task("[shared-01] pvs-001", dc),
+        lambda: files.MoveDatastoreFile_Task(source, dc, target, dc),
+    ):
+        with refused(lab, "disk-attached", FileLocked):
+            wait(task())
+    assert client.file("HEAD", "pvs-001/pvs-001-flat.vmdk").status == 200
+
+
+def test_object_store_has_no_flat_extents(small_lab):
+    """flat-addressable: as on vSAN, and a directory goes with its VM."""
+    with connect(lab := small_lab()) as client:
+        lab.datastore("shared-01", type="vsan")
+        before = refused_by(lab, "flat-addressable")
+        assert client.file("GET", "pvs-001/pvs-001-flat.vmdk").status == 404
+        assert client.file("PUT", "pvs-001/new-flat.vmdk", body=b"x").status == 404
+        assert refused_by(lab, "flat-addressable") == before + 2
+        assert client.file("HEAD", "pvs-001/pvs-001.vmdk").status == 200
+        client.file("PUT", "pvs-001/notes.txt", body=b"x")
+        wait(client.vm("pvs-001").Destroy_Task())
+        assert client.file("HEAD", "pvs-001/notes.txt").status == 404
+
+
+def test_destroy_leaves_what_is_not_of_the_vm(client, dc):
+    vm = client.vm("pvs-013")
+    assert client.file("PUT", "pvs-013/notes.txt", body=b"x").status == 201
+    wait(vm.Destroy_Task())
+    assert client.file("HEAD", "pvs-013/pvs-013-flat.vmdk").status == 404
+    assert client.file("HEAD", "pvs-013/pvs-013.vmx").status == 404
+    assert client.file("HEAD", "pvs-013/notes.txt").status == 200

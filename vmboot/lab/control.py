@@ -158,14 +158,21 @@ class Control:
         access_mode: str | None = None,
         free_mib: int | None = None,
         maintenance: str | None = None,
+        type: str | None = None,  # the API's own word
     ) -> None:
-        """Change what a host sees of a datastore; every host that mounts it when empty."""
+        """Change what a host sees of a datastore; every host that mounts it when empty.
+
+        :param free_mib: free space from now on; what is written and deleted changes it
+        :param type: ``"VMFS"``, ``"NFS"`` or ``"vsan"``: there no flat extent has a path, and a
+            directory is destroyed with its VM
+        """
         changes = {
             "accessible": accessible,
             "mounted": mounted,
             "access_mode": access_mode,
             "free_mib": free_mib,
             "maintenance": maintenance,
+            "type": type,
         }
         self._ask("POST", "/datastore", {"name": name, "host": host, **_given(changes)})
 

@@ -80,6 +80,7 @@ class LabSize:
     :param session_timeout: seconds of idleness that end a session
     :param question_ms: how long a question waits for its answer before the task fails
     :param guest_shutdown_ms: how long a guest takes to shut down
+    :param lease_timeout: seconds without progress after which an import ends
     """
 
     vms: int = 40
@@ -90,6 +91,7 @@ class LabSize:
     session_timeout: int = 1800
     question_ms: int = 240_000
     guest_shutdown_ms: int = 300
+    lease_timeout: int = 300
 
     def flags(self) -> list[str]:
         """The command line of the Go program."""
@@ -102,6 +104,7 @@ class LabSize:
             f"--session-timeout={self.session_timeout}",
             f"--question-ms={self.question_ms}",
             f"--guest-shutdown-ms={self.guest_shutdown_ms}",
+            f"--lease-timeout={self.lease_timeout}",
         ]
 
 
@@ -116,6 +119,7 @@ def start_vcenter(
     session_timeout: int = 1800,
     question_ms: int = 240_000,
     guest_shutdown_ms: int = 300,
+    lease_timeout: int = 300,
     binary: Path | None = None,
     sink: Sink = ignore,
 ) -> Iterator[Vcenter]:
@@ -140,6 +144,7 @@ def start_vcenter(
         session_timeout=session_timeout,
         question_ms=question_ms,
         guest_shutdown_ms=guest_shutdown_ms,
+        lease_timeout=lease_timeout,
     )
     program = binary or find_or_build(sink=sink)
     with tempfile.TemporaryFile() as log:

@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -47,8 +46,6 @@ func withLock(_ *simulator.Context, reg registry, obj mo.Reference, f func()) {
 func updateObject(_ *simulator.Context, reg registry, obj mo.Reference, c []types.PropertyChange) {
 	reg.Update(obj, c)
 }
-
-func serveNFC(w http.ResponseWriter, r *http.Request) { simulator.ServeNFC(w, r) }
 
 func noPermission(obj types.ManagedObjectReference, privilege string) types.NoPermission {
 	return types.NoPermission{Object: obj, PrivilegeId: privilege}

@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -45,8 +44,6 @@ func withLock(ctx *simulator.Context, reg registry, obj mo.Reference, f func()) 
 func updateObject(ctx *simulator.Context, reg registry, obj mo.Reference, c []types.PropertyChange) {
 	reg.Update(ctx, obj, c)
 }
-
-func serveNFC(w http.ResponseWriter, r *http.Request) { simulator.ServeNFC(w, r) }
 
 func noPermission(obj types.ManagedObjectReference, privilege string) types.NoPermission {
 	return types.NoPermission{

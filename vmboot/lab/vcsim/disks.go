@@ -118,10 +118,13 @@ func (d *draft) addNewDisk(i int, disk *types.VirtualDisk, backing *types.Virtua
 	if _, err := os.Stat(filepath.Dir(file)); err != nil {
 		return refuse("disk-new", fileNotFound(backing.FileName), "The directory of %s is missing.", backing.FileName)
 	}
-	if no := d.l.checkSpace(p.Datastore, disk.CapacityInBytes); no != nil {
-		return no
+	thin := isTrue(backing.ThinProvisioned)
+	if !thin {
+		if no := d.l.checkSpace(p.Datastore, disk.CapacityInBytes); no != nil {
+			return no
+		}
 	}
-	d.create = append(d.create, newDisk{name: backing.FileName, capacity: disk.CapacityInBytes})
+	d.create = append(d.create, newDisk{backing.FileName, file, disk.CapacityInBytes, thin})
 	d.bindDisk(backing)
 	return nil
 }
@@ -172,17 +175,18 @@ func (d *draft) bindDisk(backing *types.VirtualDiskFlatVer2BackingInfo) {
 	}
 }
 
+// touchFiles makes and deletes the disk files that the draft asks for.
 func (d *draft) touchFiles(*simulator.Context) *refusal {
 	for n, disk := range d.create {
-		if err := d.l.writeDisk(disk.name, disk.capacity); err != nil {
+		if no := d.l.makeDisk(disk.name, disk.file, disk.capacity, disk.thin); no != nil {
 			for _, made := range d.create[:n] {
-				_ = d.l.deleteDisk(made.name)
+				_ = d.l.removeDisk(made.name)
 			}
-			return refuse("disk-new", &types.CannotCreateFile{FileFault: types.FileFault{File: disk.name}}, "%v", err)
+			return no
 		}
 	}
 	for _, name := range d.destroy {
-		_ = d.l.deleteDisk(name)
+		_ = d.l.removeDisk(name)
 	}
 	return nil
 }

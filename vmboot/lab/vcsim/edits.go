@@ -259,6 +259,7 @@ func (l *lab) editDatastore(body []byte) (interface{}, error) {
 		AccessMode  *string `json:"access_mode"`
 		FreeMiB     *int64  `json:"free_mib"`
 		Maintenance *string `json:"maintenance"`
+		Type        *string `json:"type"` // VMFS, NFS, vsan
 	}
 	if err := parse(body, &req); err != nil {
 		return nil, err
@@ -293,6 +294,9 @@ func (l *lab) editDatastore(body []byte) (interface{}, error) {
 	}
 	if req.Maintenance != nil {
 		changes = append(changes, set("summary.maintenanceMode", *req.Maintenance))
+	}
+	if req.Type != nil {
+		changes = append(changes, set("summary.type", *req.Type))
 	}
 	l.update(ds, changes...)
 	return done, nil

@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
-	"regexp"
-	"strconv"
-	"strings"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
@@ -29,6 +24,12 @@ func (l *lab) usable(name string) *refusal {
 	if no := l.allowed(ds.Self, filePrivileges...); no != nil {
 		return no
 	}
+	return l.inService(name)
+}
+
+// inService refuses a datastore that takes no files now.
+func (l *lab) inService(name string) *refusal {
+	ds := l.datastore(name)
 	if !ds.Summary.Accessible || ds.Summary.MaintenanceMode == "inMaintenance" {
 		return refuse("datastore-state", &types.InvalidDatastore{Datastore: &ds.Self, Name: name},
 			"Datastore %s is not accessible or in maintenance.", name)
@@ -43,27 +44,6 @@ func (l *lab) filePlace(name string) (string, *refusal) {
 		return "", refuse("file-missing", fault, "%q is no file of this datacenter.", name)
 	}
 	return file, l.usable(p.Datastore)
-}
-
-// checkNotOpen refuses when a running VM uses the file, or one below it.
-func (l *lab) checkNotOpen(name string) *refusal {
-	user := l.openBy(name, types.ManagedObjectReference{})
-	if user == "" {
-		l.mu.Lock()
-		for _, o := range l.open {
-			for file := range o.files {
-				if strings.HasPrefix(file, strings.TrimRight(name, "/")+"/") {
-					user = o.name
-				}
-			}
-		}
-		l.mu.Unlock()
-	}
-	if user == "" {
-		return nil
-	}
-	return refuse("file-in-use", &types.FileLocked{FileFault: types.FileFault{File: name}},
-		"%s is in use by %s.", name, user)
 }
 
 // checkSpace refuses n bytes more than a datastore has free.
@@ -121,10 +101,7 @@ func (l *lab) moveFile(c call) (interface{}, *refusal) {
 		if no != nil {
 			return no
 		}
-		if err := os.Rename(from, to); err != nil {
-			return refuse("file-missing", fileNotFound(req.DestinationName), "%v", err)
-		}
-		return nil
+		return l.moveTree(req.SourceName, from, req.DestinationName, to)
 	}), func(ref types.ManagedObjectReference) interface{} {
 		return &types.MoveDatastoreFile_TaskResponse{Returnval: ref}
 	})
@@ -140,13 +117,43 @@ func (l *lab) copyFile(c call) (interface{}, *refusal) {
 		if no != nil {
 			return no
 		}
-		if err := copyLocal(from, to); err != nil {
-			return refuse("file-missing", fileNotFound(req.DestinationName), "%v", err)
-		}
-		return nil
+		return l.copyPlain(from, req.DestinationName, to)
 	}), func(ref types.ManagedObjectReference) interface{} {
 		return &types.CopyDatastoreFile_TaskResponse{Returnval: ref}
 	})
+}
+
+// moveTree renames a file or directory; its space moves along.
+func (l *lab) moveTree(source, from, target, to string) *refusal {
+	if vm := l.attachedBelow(source); vm != "" {
+		return refuse("disk-attached", &types.FileLocked{FileFault: types.FileFault{File: source}},
+			"%s is, or holds, a disk of %s.", source, vm)
+	}
+	use, over := treeUse(from), fileUse(to)
+	here, there := l.datastoreOf(source), l.datastoreOf(target)
+	if here != there {
+		if no := l.reserve(there, use); no != nil {
+			return no
+		}
+		l.giveBack(here, use)
+	}
+	l.giveBack(there, over)
+	if err := os.Rename(from, to); err != nil {
+		return refuse("file-missing", fileNotFound(target), "%v", err)
+	}
+	return nil
+}
+
+func (l *lab) copyPlain(from, target, to string) *refusal {
+	there, over := l.datastoreOf(target), fileUse(to)
+	if no := l.reserve(there, fileUse(from)); no != nil {
+		return no
+	}
+	l.giveBack(there, over)
+	if err := copyLocal(from, to); err != nil {
+		return refuse("file-missing", fileNotFound(target), "%v", err)
+	}
+	return nil
 }
 
 // fromTo checks both ends of a move or copy.
@@ -249,125 +256,15 @@ func (l *lab) deleteByName(name string) *refusal {
 	if _, err := os.Stat(file); err != nil {
 		return refuse("file-missing", fileNotFound(name), "File %s was not found.", name)
 	}
+	if vm := l.attachedBelow(name); vm != "" {
+		return refuse("disk-attached", &types.FileLocked{FileFault: types.FileFault{File: name}},
+			"%s is, or holds, a disk of %s.", name, vm)
+	}
+	freed := treeUse(file)
 	if err := os.RemoveAll(file); err != nil {
 		return refuse("file-in-use", &types.CannotDeleteFile{FileFault: types.FileFault{File: name}}, "%v", err)
 	}
-	return nil
-}
-
-// Virtual disk calls are the simulator's, after our checks.
-
-func (l *lab) checkDeleteDisk(c call) (interface{}, *refusal) {
-	var req types.DeleteVirtualDisk_Task
-	if no := decode(c, &req); no != nil {
-		return nil, no
-	}
-	return nil, l.checkDiskOperation(req.Name, true)
-}
-
-func (l *lab) checkMoveDisk(c call) (interface{}, *refusal) {
-	var req types.MoveVirtualDisk_Task
-	if no := decode(c, &req); no != nil {
-		return nil, no
-	}
-	if no := l.checkDiskOperation(req.SourceName, true); no != nil {
-		return nil, no
-	}
-	return nil, l.checkDiskTarget(req.DestName)
-}
-
-// copyDisk is ours: the simulator copies holes as zeros, and boot disks are
-// nearly all holes.
-func (l *lab) copyDisk(c call) (interface{}, *refusal) {
-	var req types.CopyVirtualDisk_Task
-	if no := decode(c, &req); no != nil {
-		return nil, no
-	}
-	if req.DestSpec != nil {
-		return nil, refuse("spec-known", &types.NotImplemented{}, "CopyVirtualDisk has no destSpec.")
-	}
-	if no := l.checkDiskOperation(req.SourceName, false); no != nil {
-		return nil, no
-	}
-	if no := l.checkDiskTarget(req.DestName); no != nil {
-		return nil, no
-	}
-	j := l.fileJob(c, "", func() *refusal { return l.duplicateDisk(req.SourceName, req.DestName) })
-	j.description = "VirtualDiskManager.copyVirtualDisk"
-	return l.respond(j, func(ref types.ManagedObjectReference) interface{} {
-		return &types.CopyVirtualDisk_TaskResponse{Returnval: ref}
-	})
-}
-
-func (l *lab) duplicateDisk(source, target string) *refusal {
-	from, no := l.filePlace(source)
-	if no != nil {
-		return no
-	}
-	capacity, no := checkDescriptor(source, from)
-	if no != nil {
-		return no
-	}
-	to, no := l.filePlace(target)
-	if no != nil {
-		return no
-	}
-	err := l.writeDisk(target, capacity)
-	if err == nil {
-		err = copyLocal(extentOf(from), flatName(to))
-	}
-	if err != nil {
-		return refuse("disk-new", &types.CannotCreateFile{FileFault: types.FileFault{File: target}}, "%v", err)
-	}
-	return nil
-}
-
-// extentOf is the first extent of a disk whose descriptor was checked.
-func extentOf(file string) string {
-	text, _ := os.ReadFile(file)
-	for _, line := range strings.Split(string(text), "\n") {
-		if m := extent.FindStringSubmatch(line); m != nil {
-			return filepath.Join(filepath.Dir(file), m[2])
-		}
-	}
-	return flatName(file)
-}
-
-func (l *lab) checkCreateDisk(c call) (interface{}, *refusal) {
-	var req types.CreateVirtualDisk_Task
-	if no := decode(c, &req); no != nil {
-		return nil, no
-	}
-	return nil, l.checkDiskTarget(req.Name)
-}
-
-func (l *lab) checkDiskOperation(name string, exclusive bool) *refusal {
-	file, no := l.filePlace(name)
-	if no != nil {
-		return no
-	}
-	if _, err := os.Stat(file); err != nil {
-		return refuse("file-missing", fileNotFound(name), "File %s was not found.", name)
-	}
-	if exclusive {
-		return l.checkNotOpen(name)
-	}
-	return nil
-}
-
-// checkDiskTarget: a new disk overwrites nothing, not even with force, and its
-// directory is there.
-func (l *lab) checkDiskTarget(name string) *refusal {
-	file, no := l.filePlace(name)
-	if no != nil {
-		return no
-	}
-	if _, err := os.Stat(file); err == nil {
-		return refuse("disk-new", &types.FileAlreadyExists{FileFault: types.FileFault{File: name}}, "%s exists.", name)
-	}
-	if _, err := os.Stat(filepath.Dir(file)); err != nil {
-		return refuse("disk-new", fileNotFound(name), "The directory of %s is missing.", name)
-	}
+	l.giveBack(l.datastoreOf(name), freed)
 	return nil
 }
 
@@ -378,91 +275,4 @@ func (l *lab) enterDatastoreMaintenance(c call) (interface{}, *refusal) {
 	}
 	l.update(ds, set("summary.maintenanceMode", "inMaintenance"))
 	return &types.DatastoreEnterMaintenanceModeResponse{}, nil
-}
-
-// Disk files: a descriptor and a sparse flat extent, as on VMFS.
-
-const descriptor = `# Disk DescriptorFile
-version=1
-encoding="UTF-8"
-CID=fffffffe
-parentCID=ffffffff
-createType="vmfs"
-
-# Extent description
-RW %d VMFS "%s"
-
-# The Disk Data Base
-#DDB
-
-ddb.adapterType = "lsilogic"
-ddb.virtualHWVersion = "13"
-`
-
-const sector = 512
-
-func flatName(name string) string {
-	return strings.TrimSuffix(name, path.Ext(name)) + "-flat.vmdk"
-}
-
-func (l *lab) writeDisk(name string, capacity int64) error {
-	_, file, fault := l.parseDatastorePath(name)
-	if fault != nil {
-		return fmt.Errorf("%s: no such datastore", name)
-	}
-	flat := flatName(file)
-	text := fmt.Sprintf(descriptor, capacity/sector, filepath.Base(flat))
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return err
-	}
-	if err := os.WriteFile(flat, nil, 0o600); err != nil {
-		return err
-	}
-	return os.Truncate(flat, capacity)
-}
-
-func (l *lab) deleteDisk(name string) error {
-	_, file, fault := l.parseDatastorePath(name)
-	if fault != nil {
-		return nil
-	}
-	_ = os.Remove(flatName(file))
-	return os.Remove(file)
-}
-
-var extent = regexp.MustCompile(`^RW (\d+) \S+ "([^"]+)"`)
-
-// checkDescriptor reads the capacity of an existing disk, or says why it is
-// none.
-func checkDescriptor(name, file string) (int64, *refusal) {
-	f, err := os.Open(file)
-	if err != nil {
-		return 0, refuse("disk-exists", fileNotFound(name), "File %s was not found.", name)
-	}
-	defer f.Close()
-	bad := &types.InvalidDiskFormat{}
-	head, _ := bufio.NewReader(io.LimitReader(f, 1<<16)).Peek(1 << 12)
-	if !strings.HasPrefix(string(head), "# Disk DescriptorFile") {
-		return 0, refuse("disk-valid", bad, "Unsupported or invalid disk type: %s has no descriptor.", name)
-	}
-	var capacity int64
-	for _, line := range strings.Split(string(head), "\n") {
-		m := extent.FindStringSubmatch(line)
-		if m == nil {
-			continue
-		}
-		sectors, _ := strconv.ParseInt(m[1], 10, 64)
-		info, err := os.Stat(filepath.Join(filepath.Dir(file), m[2]))
-		if err != nil {
-			return 0, refuse("disk-valid", fileNotFound(m[2]), "Extent %s of %s is missing.", m[2], name)
-		}
-		if info.Size() < sectors*sector {
-			return 0, refuse("disk-valid", bad, "Extent %s of %s is too short.", m[2], name)
-		}
-		capacity += sectors * sector
-	}
-	if capacity == 0 {
-		return 0, refuse("disk-valid", bad, "%s has no extents.", name)
-	}
-	return capacity, nil
 }

@@ -101,6 +101,7 @@ func (l *lab) upload(w http.ResponseWriter, r *http.Request, name, file string, 
 		return
 	}
 	_, statErr := os.Stat(file)
+	use := fileUse(file)
 	size := r.ContentLength
 	body := io.Reader(r.Body)
 	if fault != nil {
@@ -122,6 +123,7 @@ func (l *lab) upload(w http.ResponseWriter, r *http.Request, name, file string, 
 	case fault != nil:
 		_, _ = io.Copy(io.Discard, r.Body)
 	}
+	l.giveBack(r.URL.Query().Get("dsName"), use-fileUse(file))
 	if statErr == nil {
 		w.WriteHeader(http.StatusOK)
 		return
@@ -143,6 +145,9 @@ func (l *lab) checkUpload(r *http.Request, name, file string) *refusal {
 		if no := l.checkNotOpen(name); no != nil {
 			return no
 		}
+	}
+	if isExtent(file) && l.isObjectStore(r.URL.Query().Get("dsName")) {
+		return refuse("flat-addressable", fileNotFound(name), "The extents of this datastore have no path.")
 	}
 	if _, err := os.Stat(filepath.Dir(file)); err != nil {
 		return refuse("upload-directory", fileNotFound(name), "The directory of %s is missing.", name)
@@ -174,6 +179,10 @@ func (l *lab) receive(body io.Reader, file string, size int64, discard bool) (in
 
 func (l *lab) download(w http.ResponseWriter, r *http.Request, name, file string) {
 	info, err := os.Stat(file)
+	if isExtent(file) && l.isObjectStore(r.URL.Query().Get("dsName")) {
+		l.refuseHTTP(w, refuse("flat-addressable", fileNotFound(name), "The extents of this datastore have no path."))
+		return
+	}
 	if err != nil || info.IsDir() {
 		l.refuseHTTP(w, refuse("file-missing", fileNotFound(name), "File %s was not found.", name))
 		return
@@ -186,20 +195,6 @@ func (l *lab) download(w http.ResponseWriter, r *http.Request, name, file string
 	defer f.Close()
 	w.Header().Set("Content-Type", "application/octet-stream")
 	http.ServeContent(w, r, path.Base(file), info.ModTime(), f)
-}
-
-// serveNFC takes the disks of an import; the simulator keeps the lease.
-func (l *lab) serveNFC(w http.ResponseWriter, r *http.Request) {
-	l.counters.count("Nfc" + r.Method)
-	if fault := l.faults.take("Nfc"+r.Method, "", uploadKinds); fault != nil {
-		if fault.Kind == "drop-connection" {
-			dropConnection(w)
-			return
-		}
-		l.refuseHTTP(w, fault.refusal(l.dc))
-		return
-	}
-	serveNFC(w, r)
 }
 
 // isoStub is a small file with the volume descriptor of an ISO 9660 image.

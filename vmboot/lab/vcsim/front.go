@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -47,6 +48,7 @@ func startFront(l *lab) (*front, error) {
 		return nil, err
 	}
 	host := listener.Addr().String()
+	l.address, l.sha1Thumbprint = host, sha1Thumbprint(certificate.Certificate[0])
 	l.svc.Listen = &url.URL{
 		Scheme: "https", Host: host, Path: sdkPath, User: url.UserPassword(l.user, l.password),
 	}
@@ -106,6 +108,15 @@ func selfSigned() (tls.Certificate, error) {
 
 func thumbprint(der []byte) string {
 	sum := sha256.Sum256(der)
+	return colons(sum[:])
+}
+
+func sha1Thumbprint(der []byte) string {
+	sum := sha1.Sum(der)
+	return colons(sum[:])
+}
+
+func colons(sum []byte) string {
 	parts := make([]string, len(sum))
 	for i, b := range sum {
 		parts[i] = fmt.Sprintf("%02X", b)
@@ -144,6 +155,9 @@ func (l *lab) serveSDK(w http.ResponseWriter, r *http.Request) {
 func (l *lab) subject(c call) string {
 	if vm := l.vm(c.this); vm != nil {
 		return vm.Name
+	}
+	if lease, ok := l.reg.Get(c.this).(*nfcLease); ok {
+		return lease.name
 	}
 	return ""
 }

@@ -40,6 +40,10 @@ type lab struct {
 	open    map[types.ManagedObjectReference]openFiles                    // files that running VMs use
 	tasks   int
 	places  map[string]datastorePlace // datastores by name
+	leases  map[string]*nfcLease      // imports by ticket
+
+	address        string // of the front, host:port
+	sha1Thumbprint string // of its certificate, as a lease names it
 
 	dc types.ManagedObjectReference
 }
@@ -71,6 +75,7 @@ func newLab(o options, stop func()) (*lab, error) {
 		pending: map[types.ManagedObjectReference]*question{},
 		open:    map[types.ManagedObjectReference]openFiles{},
 		places:  map[string]datastorePlace{},
+		leases:  map[string]*nfcLease{},
 	}
 	l.sessions.init(o.sessionTimeout)
 	l.counters.reset()

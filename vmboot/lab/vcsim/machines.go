@@ -63,6 +63,7 @@ func (b *builder) build(p vmPlan) (*simulator.VirtualMachine, error) {
 		return nil, err
 	}
 	b.relate(vm)
+	b.noteOpen(vm)
 	b.private[vm.Self] = p.private
 	if p.on {
 		if no := b.switchOn(b.context(), vm); no != nil {
@@ -105,28 +106,6 @@ func (b *builder) directory(p vmPlan) string {
 		return p.name + "_1"
 	}
 	return p.name
-}
-
-// runTask starts a task of the simulator and waits for it, in process.
-func (b *builder) runTask(object interface{}, method string, request interface{}) (types.AnyType, error) {
-	res := invoke(object, method, b.context(), request)
-	if f := res.Fault(); f != nil {
-		return nil, fmt.Errorf("%s: %s", method, f.String)
-	}
-	ref := taskReference(res)
-	for wait := 20 * time.Microsecond; ; wait *= 2 {
-		task := b.reg.Get(ref).(*simulator.Task)
-		var state types.TaskInfoState
-		var info types.TaskInfo
-		b.locked(task, func(*simulator.Context) { state, info = task.Info.State, task.Info })
-		switch state {
-		case types.TaskInfoStateSuccess:
-			return info.Result, nil
-		case types.TaskInfoStateError:
-			return nil, fmt.Errorf("%s: %s", method, info.Error.LocalizedMessage)
-		}
-		time.Sleep(wait)
-	}
 }
 
 // configure sets what a vCenter would show of such a VM.
@@ -229,7 +208,7 @@ func (b *builder) devices(p vmPlan) ([]types.BaseVirtualDevice, error) {
 	}
 	for n, s := range disks {
 		name := fmt.Sprintf("[%s] %s/%s.vmdk", p.datastore, b.directory(p), diskName(p.name, n))
-		if err := b.writeDisk(name, bootDiskBytes); err != nil {
+		if err := b.writeDisk(name, bootDiskBytes, true); err != nil {
 			return nil, err
 		}
 		list = append(list, b.disk(s, name, p.datastore))

@@ -36,6 +36,7 @@ type options struct {
 	guestShutdown  time.Duration
 	questionWait   time.Duration
 	sessionTimeout time.Duration
+	leaseTimeout   time.Duration
 	parentPID      int
 	verbose        bool
 }
@@ -46,7 +47,7 @@ const passwordVariable = "VMBOOT_LAB_PASSWORD"
 
 func parseOptions(args []string) (options, error) {
 	var o options
-	var shutdown, question, session int
+	var shutdown, question, session, lease int
 	fs := flag.NewFlagSet("vcsim", flag.ContinueOnError)
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:0", "address of the vCenter API (HTTPS)")
 	fs.StringVar(&o.controlAddress, "control", "127.0.0.1:0", "address of the control API (HTTP, loopback only)")
@@ -59,6 +60,7 @@ func parseOptions(args []string) (options, error) {
 	fs.IntVar(&shutdown, "guest-shutdown-ms", 300, "milliseconds a guest needs to shut down")
 	fs.IntVar(&question, "question-ms", 240000, "milliseconds until an unanswered question fails its task")
 	fs.IntVar(&session, "session-timeout", 1800, "seconds of idleness after which a session ends")
+	fs.IntVar(&lease, "lease-timeout", 300, "seconds without progress after which an import ends")
 	fs.IntVar(&o.parentPID, "parent-pid", 0, "end when this process is gone")
 	fs.BoolVar(&o.verbose, "verbose", false, "log refusals and faults to standard error")
 	if err := fs.Parse(args); err != nil {
@@ -67,6 +69,7 @@ func parseOptions(args []string) (options, error) {
 	o.guestShutdown = time.Duration(shutdown) * time.Millisecond
 	o.questionWait = time.Duration(question) * time.Millisecond
 	o.sessionTimeout = time.Duration(session) * time.Second
+	o.leaseTimeout = time.Duration(lease) * time.Second
 	o.password = os.Getenv(passwordVariable)
 	switch {
 	case o.password == "":

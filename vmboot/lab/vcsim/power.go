@@ -234,7 +234,7 @@ func (l *lab) checkDiskOpens(vm *simulator.VirtualMachine, disk *types.VirtualDi
 	if _, no := checkDescriptor(name, file); no != nil {
 		return no
 	}
-	if other := l.openBy(name, vm.Self); other != "" {
+	if other := l.opensAgainst(vm.Self, disk); other != "" {
 		return refuse("disk-exclusive", &types.FileLocked{FileFault: types.FileFault{File: name}},
 			"%s is open by %s.", name, other)
 	}
@@ -283,14 +283,4 @@ func (l *lab) guestTarget(c call) (*simulator.VirtualMachine, *refusal) {
 		return nil, refuse("tools", &types.ToolsUnavailable{}, "VMware Tools do not run in %s.", vm.Name)
 	}
 	return vm, nil
-}
-
-// checkDestroy lets the simulator destroy what is powered off.
-func (l *lab) checkDestroy(c call) (interface{}, *refusal) {
-	vm := l.vm(c.this)
-	if vm != nil && vm.Runtime.PowerState != poweredOff {
-		return nil, refuse("destroy-off", invalidPower(poweredOff, vm.Runtime.PowerState),
-			"%s is powered on.", vm.Name)
-	}
-	return nil, nil
 }

@@ -56,8 +56,9 @@ type draft struct {
 }
 
 type newDisk struct {
-	name     string
-	capacity int64
+	name, file string
+	capacity   int64
+	thin       bool
 }
 
 // sentFields tells zero values that were sent from fields that were not.

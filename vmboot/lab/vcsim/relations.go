@@ -9,12 +9,12 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// inSnapshot tells whether a snapshot of the VM holds the disk.
-func (l *lab) inSnapshot(vm *simulator.VirtualMachine, disk *types.VirtualDisk) bool {
+// snapshotDevices are the devices that the snapshots of a VM hold.
+func (l *lab) snapshotDevices(vm *simulator.VirtualMachine) []types.BaseVirtualDevice {
 	if vm.Snapshot == nil {
-		return false
+		return nil
 	}
-	found := false
+	var found []types.BaseVirtualDevice
 	var walk func([]types.VirtualMachineSnapshotTree)
 	walk = func(list []types.VirtualMachineSnapshotTree) {
 		for _, s := range list {
@@ -22,16 +22,26 @@ func (l *lab) inSnapshot(vm *simulator.VirtualMachine, disk *types.VirtualDisk) 
 			if !ok {
 				continue
 			}
-			for _, dev := range snapshot.Config.Hardware.Device {
-				if fileBacking(dev) == fileBacking(disk) {
-					found = true
-				}
-			}
+			found = append(found, snapshot.Config.Hardware.Device...)
 			walk(s.ChildSnapshotList)
 		}
 	}
 	walk(vm.Snapshot.RootSnapshotList)
 	return found
+}
+
+// inSnapshot tells whether a snapshot of the VM holds the disk, or a parent of
+// it: the running point of a disk is a child of what the snapshot keeps.
+func (l *lab) inSnapshot(vm *simulator.VirtualMachine, disk *types.VirtualDisk) bool {
+	files := append([]string{cleanPath(fileBacking(disk))}, parentsOf(disk)...)
+	for _, dev := range l.snapshotDevices(vm) {
+		for _, file := range files {
+			if fileBacking(dev) != "" && cleanPath(fileBacking(dev)) == file {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // relate brings datastore and network lists in step with the devices; the
@@ -130,44 +140,4 @@ func fixedUUID(kind, name string) string {
 func generatedMAC(name string, unit int32) string {
 	s := sha256.Sum256([]byte(fmt.Sprintf("nic/%s/%d", name, unit)))
 	return fmt.Sprintf("00:50:56:%02x:%02x:%02x", 0x80|s[0]&0x3f, s[1], s[2])
-}
-
-// noteOpen records which files a VM has open: the disks and connected media
-// of a running one, none otherwise.  The VM's lock is held.
-func (l *lab) noteOpen(vm *simulator.VirtualMachine) {
-	files := map[string]bool{}
-	if vm.Runtime.PowerState != poweredOff {
-		for _, dev := range vm.Config.Hardware.Device {
-			name := fileBacking(dev)
-			connect := dev.GetVirtualDevice().Connectable
-			if name != "" && (connect == nil || connect.Connected) {
-				files[name] = true
-			}
-		}
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(files) == 0 {
-		delete(l.open, vm.Self)
-		return
-	}
-	l.open[vm.Self] = openFiles{name: vm.Name, files: files}
-}
-
-// openFiles are the files that a running VM uses.
-type openFiles struct {
-	name  string
-	files map[string]bool
-}
-
-// openBy names a running VM, other than except, that has a file open.
-func (l *lab) openBy(file string, except types.ManagedObjectReference) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for ref, o := range l.open {
-		if ref != except && o.files[file] {
-			return o.name
-		}
-	}
-	return ""
 }

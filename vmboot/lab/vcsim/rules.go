@@ -51,6 +51,7 @@ var ruleBook = []rule{
 	{"disk-backing", "an edit does not swap the file below a disk"},
 	{"disk-exclusive", "no two running VMs open one disk"},
 	{"disk-new", "a new disk overwrites nothing and its directory exists"},
+	{"disk-attached", "a disk that a VM has, or a child of it, is neither moved nor deleted"},
 	{"space", "a full datastore takes no new bytes"},
 	{"cd-locked", "media that the guest holds are only taken away after a question"},
 
@@ -78,6 +79,11 @@ var ruleBook = []rule{
 	{"tools", "guest operations need running VMware Tools"},
 	{"question-known", "only a pending question is answered, with one of its choices"},
 	{"destroy-off", "a running VM is not destroyed"},
+
+	{"import-spec", "an import is a VM with a name, in a VM folder, on a datastore that exists"},
+	{"nfc-lease", "only a ready lease, kept by progress and its session, takes disks and is completed"},
+	{"nfc-stream", "an imported disk is a whole streamOptimized VMDK that fits"},
+	{"flat-addressable", "an object store has no paths for flat extents"},
 
 	{"upload-length", "an upload has a Content-Length and as many bytes, or no file results"},
 	{"upload-directory", "an upload goes into a directory that exists"},

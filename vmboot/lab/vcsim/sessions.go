@@ -46,6 +46,14 @@ func (t *sessionTable) find(key string) (user string, expired bool) {
 	return e.user, false
 }
 
+// alive tells whether a session is there, without keeping it so.
+func (t *sessionTable) alive(key string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, ok := t.entries[key]
+	return ok && (t.idle <= 0 || time.Since(e.last) <= t.idle)
+}
+
 func (t *sessionTable) drop(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

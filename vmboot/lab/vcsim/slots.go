@@ -133,6 +133,18 @@ func isNIC(d types.BaseVirtualDevice) bool {
 	return ok
 }
 
+// multiWriter is true for a disk that several running VMs may share.
+func multiWriter(disk *types.VirtualDisk) bool {
+	const sharing = string(types.VirtualDiskSharingSharingMultiWriter)
+	switch b := disk.Backing.(type) {
+	case *types.VirtualDiskFlatVer2BackingInfo:
+		return b.Sharing == sharing
+	case *types.VirtualDiskRawDiskMappingVer1BackingInfo:
+		return b.Sharing == sharing
+	}
+	return false
+}
+
 // fileBacking is the file below a device, "" when there is none.
 func fileBacking(d types.BaseVirtualDevice) string {
 	if b, ok := d.GetVirtualDevice().Backing.(types.BaseVirtualDeviceFileBackingInfo); ok {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
@@ -119,7 +120,41 @@ func (l *lab) finish(task *simulator.Task, result types.AnyType, no *refusal) {
 	l.update(task, changes...)
 }
 
-// taskReference makes the API answer of a call that started a task.
+// runTask starts a task of the simulator and waits for it, in process.
+func (l *lab) runTask(object interface{}, method string, request interface{}) (types.AnyType, error) {
+	result, no := l.simulate(object, method, request)
+	if no != nil {
+		return nil, fmt.Errorf("%s: %s", method, no.message)
+	}
+	return result, nil
+}
+
+// simulate is runTask that keeps the simulator's fault.
+func (l *lab) simulate(object interface{}, method string, request interface{}) (types.AnyType, *refusal) {
+	res := invoke(object, method, l.context(), request)
+	if f := res.Fault(); f != nil {
+		fault, _ := f.VimFault().(types.BaseMethodFault)
+		if fault == nil {
+			fault = genericVMFault(f.String)
+		}
+		return nil, &refusal{fault: fault, message: f.String}
+	}
+	ref := taskReference(res)
+	for wait := 20 * time.Microsecond; ; wait *= 2 {
+		task := l.reg.Get(ref).(*simulator.Task)
+		var info types.TaskInfo
+		l.locked(task, func(*simulator.Context) { info = task.Info })
+		switch info.State {
+		case types.TaskInfoStateSuccess:
+			return info.Result, nil
+		case types.TaskInfoStateError:
+			return nil, &refusal{fault: info.Error.Fault, message: info.Error.LocalizedMessage}
+		}
+		time.Sleep(wait)
+	}
+}
+
+// respond makes the API answer of a call that started a task.
 func (l *lab) respond(j job, answer func(types.ManagedObjectReference) interface{}) (interface{}, *refusal) {
 	ref, no := l.start(j)
 	if no != nil {
