@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -13,8 +13,8 @@ from vmboot.errors import InputError, RefusedError
 from vmboot.lab.rehearsal_machine import BootDevice, RehearsalDisk, RehearsalMachine
 from vmboot.model import BootServer
 from vmboot.vsphere.devices import nics
-from vmboot.vsphere.machine import Bus, Device, DeviceKind, Hardware, Machine
-from vmboot.vsphere.slots import slot_of
+from vmboot.vsphere.machine import Bus, Device, Machine
+from vmboot.vsphere.slots import Slot, find_controller
 
 if TYPE_CHECKING:
     from vmboot.fleet.rehearse import Subject
@@ -30,7 +30,7 @@ _BOOT_DEVICES = ("cdrom", "disk", "ethernet")
 def rehearsal_machine(subject: Subject, *, folder: Path) -> RehearsalMachine:
     """The machine as the lab boots it.
 
-    :param folder: the ISO's bytes are put there
+    :param folder: the bytes of the ISO and of BDM disks are put there
     :raises RefusedError: it has no NIC
     """
     machine = subject.machine
@@ -50,7 +50,7 @@ def rehearsal_machine(subject: Subject, *, folder: Path) -> RehearsalMachine:
         iso=iso,
         cd_controller=_cd_controller(subject),
         start_connected=subject.connected,
-        disks=tuple(_disks(machine.hardware)),
+        disks=tuple(_disks(subject, folder)),
     )
 
 
@@ -71,16 +71,24 @@ def _boot_nic(machine: Machine) -> Device:
     return candidates[0]
 
 
-def _disks(hardware: Hardware) -> list[RehearsalDisk]:
-    """Blank disks on the controllers of the real ones."""
-    models = {controller.key: controller for controller in hardware.controllers}
-    disks = [d for d in hardware.devices if d.kind is DeviceKind.DISK and slot_of(hardware, d)]
-    placed = ((models[disk.controller or 0], disk.unit or 0) for disk in disks)
-    found = [
-        RehearsalDisk(_CONTROLLERS.get(c.model, c.bus.value), number=c.number, unit=unit)
-        for c, unit in placed
-    ]
-    return sorted(found, key=lambda disk: (disk.number, disk.unit))
+def _disks(subject: Subject, folder: Path) -> Iterator[RehearsalDisk]:
+    """Each at its slot: BDM disks with their bytes, blank disks for all others."""
+    for disk in subject.disks:
+        image = None
+        if disk.image is not None:
+            image = private_dir(folder) / f"bdm-{disk.device.key}.img"
+            image.write_bytes(disk.image)
+        yield RehearsalDisk(
+            controller=_controller(subject.machine, disk.slot),
+            image=image,
+            number=disk.slot.number,
+            unit=disk.slot.unit,
+        )
+
+
+def _controller(machine: Machine, slot: Slot) -> str:
+    found = find_controller(machine.hardware, slot.bus, slot.number)
+    return _CONTROLLERS.get(found.model if found else "", slot.bus.value)
 
 
 def dead_servers(servers: Sequence[BootServer], names: Sequence[str]) -> tuple[BootServer, ...]:
