@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+_CUT_SHORT = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError)
 _IDLE_S = 30.0  # as in stub.py: shorter than what sits between us and the vCenter
 
 
@@ -38,8 +39,7 @@ class HttpPool:
         connection = self._take()
         reusable = False
         try:
-            connection.request(method, target, body=body, headers=dict(headers))
-            response = connection.getresponse()
+            response = _exchange(connection, method, target, body, headers)
             yield response
             reusable = response.isclosed() and not response.will_close
         finally:
@@ -72,6 +72,36 @@ class HttpPool:
                 self._free.append((time.monotonic(), connection))
                 return
         connection.close()
+
+
+def _exchange(
+    connection: http.client.HTTPSConnection,
+    method: str,
+    target: str,
+    body: Any,
+    headers: Mapping[str, str],
+) -> http.client.HTTPResponse:
+    """Send and get the response, also one that came before all of the body was sent.
+
+    A server that refuses an upload says so and closes; what is still being sent then breaks, but
+    why it was refused can be read.
+    """
+    try:
+        connection.request(method, target, body=body, headers=dict(headers))
+    except _CUT_SHORT:
+        refusal = _early_reply(connection) if body is not None else None
+        if refusal is None:
+            raise
+        return refusal
+    return connection.getresponse()
+
+
+def _early_reply(connection: http.client.HTTPSConnection) -> http.client.HTTPResponse | None:
+    try:
+        response = connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return None
+    return response if response.status >= http.client.BAD_REQUEST else None
 
 
 class HttpReply:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from vmboot.clock import Deadline, poll
-from vmboot.errors import AuthError, DeadlineError, RemoteError, VmbootError
+from vmboot.errors import AuthError, ConnectError, DeadlineError, RemoteError, VmbootError
 from vmboot.events import Sink
 from vmboot.vsphere import faults, soap
 from vmboot.vsphere.collector import Found, reference, retrieve
@@ -120,8 +120,12 @@ def send_disk(session: Session, lease: Lease, data: bytes, *, subject: str, sink
     (disk,) = lease.disks
     where = destination(disk.url, vcenter=session.host, port=session.port)
     source = _Watched(data, Deadline.after(SEND_DEADLINE_S), subject, sink)
-    with _kept_alive(session, lease, source):
-        _post(session, where, disk, source)
+    try:
+        with _kept_alive(session, lease, source):
+            _post(session, where, disk, source)
+    except (ConnectError, RemoteError) as error:
+        # The lease knows why; the connection often only that it is over.
+        raise _why(session, lease) or error from error
     _compare(session, lease, disk, data)
 
 
@@ -235,6 +239,17 @@ def _compare(session: Session, lease: Lease, disk: DiskUrl, data: bytes) -> None
                 fault=CORRUPTED,
                 hint="run it again; if it stays so, something in between damages data",
             )
+
+
+def _why(session: Session, lease: Lease) -> VmbootError | None:
+    """What ended a lease in error; ``None`` if it has not ended, or nobody can tell."""
+    start = (Ref("HttpNfcLease", lease.moid),)
+    try:
+        found = next(retrieve(session, start, {"HttpNfcLease": ("state", "error")}), None)
+    except VmbootError:
+        return None
+    error = found.props.get("error") if found else None
+    return faults.error_of(soap.fault_of(error)) if error is not None else None
 
 
 def _gone(moid: str) -> RemoteError:
