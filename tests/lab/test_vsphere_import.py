@@ -331,6 +331,15 @@ def test_what_is_no_whole_disk_is_refused_before_anything_is_asked(
         send(session, datastore, raw=bytes(size))
 
 
+def test_a_host_under_another_name_is_known_by_the_thumbprint_that_the_vcenter_tells(
+    datastore: DatastoreChoice, lab: Vcenter
+):
+    """The lab's lease names 127.0.0.1; to a session on localhost that is a stranger."""
+    with session_on(lab, host="localhost") as session:
+        assert send(session, datastore)
+        assert is_whole(session, datastore) is True
+
+
 # -- the lease -----------------------------------------------------------------------------------
 
 
