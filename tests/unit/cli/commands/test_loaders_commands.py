@@ -6,7 +6,7 @@ import pytest
 from tests.unit.cli.commands.seam import record
 from tests.unit.cli.screens import out, terminal
 from tests.unit.media.synthetic import ipxe_efi, isolinux, ldlinux, lkrn
-from vmboot.cli.commands import loaders_fetch, loaders_import, loaders_status
+from vmboot.cli.commands import loaders_fetch, loaders_import, loaders_sign, loaders_status
 from vmboot.cli.main import main
 from vmboot.media.loaders import find_loaders
 from vmboot.model import Firmware
@@ -16,6 +16,7 @@ from vmboot.model import Firmware
 def folder(tmp_path, monkeypatch):
     """A machine with no loaders but those that a test puts here."""
     monkeypatch.setattr("vmboot.media.find.SYSTEM_FILES", ())
+    monkeypatch.setattr("vmboot.media.loaders.find_grub", lambda: None)
     monkeypatch.setenv("VMBOOT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("VMBOOT_LOADERS", raising=False)
@@ -81,3 +82,45 @@ def test_what_was_fetched_is_shown(folder, monkeypatch):
     screen = terminal(width=200)
     assert loaders_fetch.run(loaders_fetch.Options(), screen) == 0
     assert "ipxe-efi" in out(screen)
+
+
+def signing(folder, monkeypatch, *, key=b"-----BEGIN PRIVATE KEY-----", environ=None, **flags):
+    """Run ``loaders sign`` for one file with a key like this; what the API was asked for."""
+    put(folder, ipxe__efi=ipxe_efi(), site__key=key)
+    seen = record(monkeypatch, sign_loader=find_loaders(dirs=(folder,))[0])
+    screen = terminal(width=200, environ=environ, **flags)
+    key_file, cert = folder / "site.key", folder / "site.crt"
+    options = loaders_sign.Options((folder / "ipxe.efi",), key_file, cert)
+    assert loaders_sign.run(options, screen) == 0
+    assert "ipxe-efi" in out(screen)
+    return seen.called("sign_loader")
+
+
+LOCKED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
+
+
+def test_a_file_is_signed_with_the_key_named(folder, monkeypatch):
+    asked = signing(folder, monkeypatch)
+    assert asked["key"] == folder / "site.key"
+    assert asked["certificate"] == folder / "site.crt"
+    assert asked["passphrase"] is None
+
+
+def test_the_passphrase_comes_from_the_environment(folder, monkeypatch):
+    environ = {"VMBOOT_KEY_PASSPHRASE": "hunter2"}
+    keywords = signing(folder, monkeypatch, key=LOCKED, environ=environ)
+    assert keywords["passphrase"] == "hunter2"
+
+
+def test_the_passphrase_is_asked_for_only_where_the_key_needs_one(folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "typed")
+    assert signing(folder, monkeypatch, tty=True)["passphrase"] is None
+    assert asked == []
+    assert signing(folder, monkeypatch, key=LOCKED, tty=True)["passphrase"] == "typed"
+    assert "site.key" in asked[0]
+
+
+def test_signing_without_a_key_is_bad_usage(capsys):
+    assert main(["loaders", "sign", "--cert", "x"]) == 2
+    assert "--key" in capsys.readouterr().err
