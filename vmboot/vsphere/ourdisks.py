@@ -6,7 +6,7 @@ name of the delta that a snapshot puts on top of it.
 
 A full clone gets copies under names of its own, and storage vMotion may rename files after their
 machine. Such a machine still says in its extraConfig that it has a BDM disk, so when none bears
-the name, the disk at 0:0 is the one if it is too small to be anything else.
+the name, the disk at 0:0 is the one if it is too small to be anything else, and the only such disk.
 """
 
 from __future__ import annotations
@@ -61,17 +61,18 @@ def is_ours(device: Device, machine: Machine) -> bool:
     return media_on(device, machine) != ""
 
 
-def is_first_place(hardware: Hardware, device: Device) -> bool:
-    """True if ``device`` is at 0:0 of a bus that a BDM disk may be on."""
+def _is_renamed(device: Device, machine: Machine) -> bool:
+    devices = machine.hardware.devices
+    if not machine.media or any(our_name(other.file) for other in devices):
+        return False
+    return [d for d in devices if _looks_like_one(d, machine.hardware)] == [device]
+
+
+def _looks_like_one(device: Device, hardware: Hardware) -> bool:
+    size = device.disk.capacity if device.disk is not None else 0
+    return 0 < size <= RENAMED_LIMIT and _is_first_place(device, hardware)
+
+
+def _is_first_place(device: Device, hardware: Hardware) -> bool:
     slot = slot_of(hardware, device)
     return slot is not None and slot.bus in DISK_BUSES and (slot.number, slot.unit) == (0, 0)
-
-
-def _is_renamed(device: Device, machine: Machine) -> bool:
-    size = device.disk.capacity if device.disk is not None else 0
-    return (
-        machine.media != ""
-        and 0 < size <= RENAMED_LIMIT
-        and is_first_place(machine.hardware, device)
-        and not any(our_name(other.file) for other in machine.hardware.devices)
-    )

@@ -25,13 +25,14 @@ from vmboot.vsphere.changes import (
     SetExtra,
 )
 from vmboot.vsphere.effects import apply_changes, machine_after
-from vmboot.vsphere.machine import Bus, Connection, Device, DeviceKind, Hardware, Machine, Power
+from vmboot.vsphere.machine import Connection, Device, DeviceKind, Hardware, Machine, Power
 from vmboot.vsphere.ourdisks import MEDIA_KEY, is_ours
 from vmboot.vsphere.sameness import EMPTY_DRIVE, same_backing
 from vmboot.vsphere.slots import PVSCSI_MODEL, Slot, disks, drives, find_controller, occupants
 from vmboot.vsphere.twins import twin_disks
 
-_FIRST_TEMP_KEY = -201
+_FIRST_CONTROLLER_KEY = -151
+_FIRST_DEVICE_KEY = -201
 _MODELS_WE_ADD = (AHCI_MODEL, PVSCSI_MODEL, LSI_MODEL)
 
 
@@ -42,9 +43,12 @@ def plan_restore(now: Machine, before: Machine) -> tuple[Change, ...]:
     applies here too. Empty if nothing is to do.
     """
     changes: list[Change] = [*_remove_drives(now, before), *_detach_disks(now, before)]
-    changes += _in_order(_move_disks(now, before), now.hardware, changes)
+    added = tuple(_add_controllers(now, before))
+    changes += added
+    there = apply_changes(now.hardware, (), added)[0]
+    changes += _in_order(_move_disks(there, before), now.hardware, changes)
     changes += _set_drives(now, before)
-    changes += _add_missing(now, before)
+    changes += _add_missing(there, before)
     changes += _remove_controllers(now, before, changes)
     if now.media != before.media:
         changes.append(SetExtra(MEDIA_KEY, now.media, before.media))
@@ -84,13 +88,31 @@ def _in_order(
         yield move
 
 
-def _move_disks(now: Machine, before: Machine) -> Iterator[MoveDevice]:
+def _add_controllers(now: Machine, before: Machine) -> Iterator[AddController]:
+    """Those that something has to come back to."""
+    wanted = [*_missing_drives(now.hardware, before), *_missing_disks(now.hardware, before)]
+    homes = [*(slot for slot, _ in wanted), *(slot for _, slot in _strays(now.hardware, before))]
+    places = dict.fromkeys((slot.bus, slot.number) for slot in homes)
+    missing = (place for place in places if find_controller(now.hardware, *place) is None)
+    for count, (bus, number) in enumerate(missing):
+        controller = find_controller(before.hardware, bus, number)
+        if controller is not None:
+            yield AddController(_FIRST_CONTROLLER_KEY - count, bus, number, controller.model)
+
+
+def _strays(now: Hardware, before: Machine) -> Iterator[tuple[Device, Slot]]:
+    """Disks that are somewhere else now, with their home."""
     homes = {disk.key: slot for slot, disk in disks(before.hardware).items()}
-    places = {disk.key: slot for slot, disk in disks(now.hardware).items()}
-    for key, disk in twin_disks(before.hardware, now.hardware).items():
+    places = {disk.key: slot for slot, disk in disks(now).items()}
+    for key, disk in twin_disks(before.hardware, now).items():
         home = homes.get(key)
         if home is not None and disk.key in places and home != places[disk.key]:
-            yield from _move(now.hardware, disk, home)
+            yield disk, home
+
+
+def _move_disks(now: Hardware, before: Machine) -> Iterator[MoveDevice]:
+    for disk, home in _strays(now, before):
+        yield from _move(now, disk, home)
 
 
 def _move(hardware: Hardware, disk: Device, home: Slot) -> Iterator[MoveDevice]:
@@ -142,36 +164,26 @@ def _connection(wanted: Device, now: Machine, before: Machine) -> Connection:
     )
 
 
-def _add_missing(now: Machine, before: Machine) -> Iterator[Change]:
-    """BDM disks that we replaced, and drives that somebody removed since, with controllers."""
-    made: dict[tuple[Bus, int], int] = {}
-    temp_key = _FIRST_TEMP_KEY
-    for slot, wanted in (*_missing_drives(now, before), *_missing_disks(now, before)):
-        place = (slot.bus, slot.number)
-        controller = find_controller(now.hardware, *place)
-        if controller is None and place not in made:
-            made[place], temp_key = temp_key, temp_key - 1
-            yield AddController(made[place], slot.bus, slot.number, _model(before, slot))
-        yield _added(temp_key, controller.key if controller else made[place], slot.unit, wanted)
-        temp_key -= 1
+def _add_missing(now: Hardware, before: Machine) -> Iterator[AddDisk | AddCdrom]:
+    """BDM disks that we replaced, and drives that somebody removed since."""
+    missing = (*_missing_drives(now, before), *_missing_disks(now, before))
+    for count, (slot, wanted) in enumerate(missing):
+        controller = find_controller(now, slot.bus, slot.number)
+        if controller is not None:
+            yield _added(_FIRST_DEVICE_KEY - count, controller.key, slot.unit, wanted)
 
 
-def _missing_drives(now: Machine, before: Machine) -> Iterator[tuple[Slot, Device]]:
+def _missing_drives(now: Hardware, before: Machine) -> Iterator[tuple[Slot, Device]]:
     """Only a forced undo gets here."""
-    present = drives(now.hardware)
+    present = drives(now)
     yield from (item for item in drives(before.hardware).items() if item[0] not in present)
 
 
-def _missing_disks(now: Machine, before: Machine) -> Iterator[tuple[Slot, Device]]:
-    twins = twin_disks(before.hardware, now.hardware)
+def _missing_disks(now: Hardware, before: Machine) -> Iterator[tuple[Slot, Device]]:
+    twins = twin_disks(before.hardware, now)
     for slot, disk in disks(before.hardware).items():
         if is_ours(disk, before) and disk.key not in twins:
             yield slot, disk
-
-
-def _model(before: Machine, slot: Slot) -> str:
-    controller = find_controller(before.hardware, slot.bus, slot.number)
-    return controller.model if controller is not None and controller.model else AHCI_MODEL
 
 
 def _added(temp_key: int, controller: int, unit: int, wanted: Device) -> AddDisk | AddCdrom:

@@ -12,6 +12,7 @@ from vmboot.vsphere.machine import (
     Controller,
     Device,
     DeviceKind,
+    DiskBacking,
     Hardware,
     Machine,
     Power,
@@ -20,6 +21,11 @@ from vmboot.vsphere.machine import (
 IDE0 = Controller(200, Bus.IDE, 0, "VirtualIDEController")
 IDE1 = Controller(201, Bus.IDE, 1, "VirtualIDEController")
 SCSI = Controller(1000, Bus.SCSI, 0, "ParaVirtualSCSIController")
+SCSI1 = Controller(1001, Bus.SCSI, 1, "ParaVirtualSCSIController")
+LSI = Controller(1000, Bus.SCSI, 0, "VirtualLsiLogicController")
+LSI_SAS = Controller(1000, Bus.SCSI, 0, "VirtualLsiLogicSASController")
+LSI1 = Controller(1001, Bus.SCSI, 1, "VirtualLsiLogicController")
+NVME = Controller(31000, Bus.NVME, 0, "VirtualNVMEController")
 AHCI = Controller(15000, Bus.SATA, 0, "VirtualAHCIController")
 
 OURS = CdBacking("iso", path="[shared-01] vmboot/boot.iso", datastore="datastore-1")
@@ -27,6 +33,14 @@ OTHER = CdBacking("iso", path="[shared-01] iso/other.iso", datastore="datastore-
 EMPTY = CdBacking("remote-passthrough", exclusive=False)
 AT_POWER_ON = Connection(start_connected=True)
 NEVER = Connection()
+
+GIB = 1024**3
+BDM = "[shared-01] a/vmboot-boot-0123456789ab.vmdk"
+"""This machine's copy of the BDM disk that the fleet wants."""
+BDM_MEDIA = "boot 0123456789ab"
+OLD_BDM = "[shared-01] a/vmboot-boot-aaaaaaaaaaaa.vmdk"
+"""Its copy of an older one."""
+OLD_MEDIA = "boot aaaaaaaaaaaa"
 
 
 def cd(
@@ -49,7 +63,15 @@ def cd(
     )
 
 
-def disk(controller: Controller, unit: int = 0, *, key: int = 2000, file: str = "") -> Device:
+def disk(
+    controller: Controller,
+    unit: int = 0,
+    *,
+    key: int = 2000,
+    file: str = "",
+    uuid: str = "",
+    **backing: Any,
+) -> Device:
     return Device(
         key=key,
         kind=DeviceKind.DISK,
@@ -58,6 +80,8 @@ def disk(controller: Controller, unit: int = 0, *, key: int = 2000, file: str = 
         label=f"Hard disk {key}",
         model="VirtualDisk",
         file=file or f"[shared-01] vm/{key}.vmdk",
+        uuid=uuid,
+        disk=DiskBacking(**{"datastore": "datastore-1", "capacity": 16 * GIB, **backing}),
     )
 
 
