@@ -1,27 +1,31 @@
 """Apply: do what a plan says and nothing else, so that every step can be told, undone or resumed.
 
-Order: lock, journal, repair what an unfinished run left, boot ISO, shut down where that is wished,
-machines and templates, read-back. Each write is in the journal on disk before it is sent.
+Order: lock, journal, repair what an unfinished run left, boot ISO and masters of BDM disks, shut
+down where that is wished, copies, machines and templates, read-back, copies that nobody holds any
+more. Each write is in the journal on disk before it is sent.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmboot.errors import VmbootError
 from vmboot.events import Event, Sink, ignore
+from vmboot.fleet.copies import Copies, Made
 from vmboot.fleet.execute import Executed, Execution
-from vmboot.fleet.journal import Closed, Ended, Journal, append, begin, timestamp
+from vmboot.fleet.homes import needs_copy
+from vmboot.fleet.journal import Closed, Copying, Edited, Ended, Journal, append, begin, timestamp
+from vmboot.fleet.judge import skipped
 from vmboot.fleet.listen import guarded
 from vmboot.fleet.lock import run_lock
-from vmboot.fleet.media import boot_iso
-from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy, Verdict
+from vmboot.fleet.media import FleetMedia
+from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy, Upload, Verdict
 from vmboot.fleet.planner import narrowed
 from vmboot.fleet.prepare import power_off, refreshed
 from vmboot.fleet.repair import repair_steps, were_templates
@@ -29,9 +33,12 @@ from vmboot.fleet.result import Done, MachineOutcome, RunResult
 from vmboot.fleet.runs import Run
 from vmboot.fleet.shield import shielded
 from vmboot.fleet.steps import Step
+from vmboot.fleet.strays import Strays, as_stray, detached
 from vmboot.fleet.unfinished import claimed
-from vmboot.fleet.uploads import remove_leftovers, send_isos
+from vmboot.fleet.uploads import remove_leftovers, send_media
 from vmboot.fleet.waves import Budget
+from vmboot.model import BootMethod
+from vmboot.vsphere.holders import file_name
 from vmboot.vsphere.power import GUEST_DEADLINE_S
 
 if TYPE_CHECKING:
@@ -49,6 +56,8 @@ class Options:
 
     :param guest_deadline_s: how long guests may take to shut down, all together
     :param rollout: id of the rollout this is a part of, and ``wave`` its name there; for journals
+    :param edited: the change of the fleet document that this run begins with; for the journal
+    :param strays: takes copies that may be left; whoever gave it clears them away later
     """
 
     power: PowerPolicy = "leave"
@@ -59,6 +68,8 @@ class Options:
     rollout: str = ""
     wave: str = ""
     state: Path | None = None
+    edited: Edited | None = None
+    strays: Strays | None = None
 
 
 def apply_plan(
@@ -75,6 +86,8 @@ def apply_plan(
     loader_dirs: Sequence[str | Path] = (),
     rollout: str = "",
     wave: str = "",
+    edited: Edited | None = None,
+    strays: Strays | None = None,
     stop: threading.Event | None = None,
     state: Path | None = None,
     sink: Sink = ignore,
@@ -88,6 +101,8 @@ def apply_plan(
     :param hard_power_off: cut the power of guests that did not shut down in time
     :param only: inventory paths; nothing else of the plan is touched. ``None`` means all
     :param max_failures: the fleet document's where ``None``
+    :param edited: how the fleet document was changed for it, for the journal
+    :param strays: see :class:`Options`
     :raises LockedError: another run is at work on the same fleet
     :raises RefusedError: the journal cannot be written; templates were put back, nothing else sent
     :raises InputError: ``max_failures`` is no budget
@@ -107,6 +122,8 @@ def apply_plan(
             rollout=rollout,
             wave=wave,
             state=state,
+            edited=edited,
+            strays=strays,
         ),
         budget=given if isinstance(given, Budget) else Budget.parse(given),
         stop=stop,
@@ -126,6 +143,8 @@ class _Apply:
     sink: Sink
     _began: float = field(default_factory=time.monotonic)
     _shut_down: tuple[str, ...] = ()
+    _strays: Strays = field(default_factory=Strays)
+    _notes: tuple[str, ...] = ()
 
     def run(self) -> RunResult:
         settled = [outcome for m in self.plan.machines if (outcome := self._settled(m))]
@@ -147,10 +166,13 @@ class _Apply:
         todo: Sequence[MachinePlan],
         settled: Sequence[MachineOutcome],
     ) -> RunResult:
+        if self.options.edited is not None:
+            journal.write(self.options.edited)
         facts = {"total": len(todo), "resumes": [run.id for run in left]}
         self.sink(Event("run.begin", "apply", journal.run_id, facts))
         repaired = self._repair(journal, left, todo)
-        outcomes, executed = self._change(journal, todo)
+        outcomes, executed = self._change(journal, left, todo)
+        self._clear(journal, left)
         open_templates = (*repaired.open, *executed.open)
         result = self._result(
             journal.run_id, [*settled, *outcomes, *executed.outcomes], executed, left
@@ -220,23 +242,31 @@ class _Apply:
         """What unfinished runs left and this one would not come across."""
         if not left:
             return Executed()
-        remove_leftovers(self.session, left)
+        remove_leftovers(self.session, left, sink=self.sink)
         mine = {plan.machine.moid for plan in todo}
         steps = repair_steps(self.session, left, others=mine)
         return Execution(self.session, journal, steps, sink=self.sink).run()
 
     def _change(
-        self, journal: Journal, todo: Sequence[MachinePlan]
+        self, journal: Journal, left: Sequence[Run], todo: Sequence[MachinePlan]
     ) -> tuple[list[MachineOutcome], Executed]:
         """Outcomes of machines that could not be begun, and of those that were."""
         errors = self._send(journal)
-        lost = {plan.machine.moid: errors[plan.iso] for plan in todo if plan.iso in errors}
+        lost = {m.machine.moid: errors[path] for m in todo if (path := self._medium(m)) in errors}
         ready = [plan for plan in todo if plan.machine.moid not in lost]
         lost |= self._power_off(journal, ready)
         steps = [self._step(plan) for plan in ready if plan.machine.moid not in lost]
         steps, changed = refreshed(self.session, steps, self._down(ready))
         lost |= changed
+        made = self._copy(journal, left, steps, failed=len(lost))
+        lost |= made.errors
         outcomes = [_failed(plan, lost[m]) for plan in todo if (m := plan.machine.moid) in lost]
+        alive = [step for step in steps if step.moid not in lost]
+        steps = [s for s in alive if not s.added_disks or s.moid in made.ready]
+        stopped = len(steps) < len(alive)
+        outcomes += [
+            skipped(step, interrupted=self.stop.is_set()) for step in alive if step not in steps
+        ]
         execution = Execution(
             session=self.session,
             journal=journal,
@@ -246,18 +276,89 @@ class _Apply:
             stop=self.stop,
             sink=self.sink,
             total=len(self.plan.machines),
-            failed=len(outcomes),
+            failed=len(lost),
         )
-        return outcomes, execution.run()
+        executed = execution.run()
+        self._note_strays(made, steps, executed)
+        return outcomes, replace(executed, stopped=executed.stopped or stopped)
+
+    def _medium(self, plan: MachinePlan) -> str:
+        """The upload that a machine needs; for a BDM disk, its master."""
+        disk = needs_copy(plan)
+        if disk is None:
+            return plan.iso
+        master = self._masters().get((disk.datastore, file_name(disk.file)))
+        return master.path if master else ""
+
+    def _masters(self) -> Mapping[tuple[str, str], Upload]:
+        masters = (upload for upload in self.plan.uploads if upload.kind == "bdm")
+        return {(one.moid, file_name(one.path)): one for one in masters}
 
     def _send(self, journal: Journal) -> Mapping[str, VmbootError]:
-        return send_isos(
+        media = FleetMedia(self.fleet, loader_dirs=self.options.loader_dirs)
+        return send_media(
             self.session,
             journal,
             () if self.stop.is_set() else self.plan.uploads,
-            build=lambda: boot_iso(self.fleet, loader_dirs=self.options.loader_dirs),
+            find=lambda one: media.find(BootMethod(one.kind), one.sha256),
+            way=self.fleet.media.bdm.way,
             sink=self.sink,
         )
+
+    # -- copies of BDM disks -------------------------------------------------------------------
+
+    def _copy(
+        self, journal: Journal, left: Sequence[Run], steps: Sequence[Step], *, failed: int
+    ) -> Made:
+        """A copy for each of ``steps`` that attaches one."""
+        total = len(self.plan.machines)
+        copies = Copies(
+            session=self.session,
+            journal=journal,
+            orders=() if self.stop.is_set() else tuple(self._orders(steps)),
+            window=self.options.window,
+            dead=tuple(run.id for run in left),
+            halted=lambda more: self.stop.is_set() or self.budget.exceeded(failed + more, total),
+            stop=self.stop,
+            state=self.options.state,
+            sink=self.sink,
+        )
+        return copies.run()
+
+    def _orders(self, steps: Iterable[Step]) -> Iterator[Copying]:
+        masters = self._masters()
+        for step in steps:
+            for disk in step.added_disks:
+                master = masters[disk.datastore, file_name(disk.file)]
+                yield Copying(
+                    moid=step.moid,
+                    source=master.path,
+                    path=disk.file,
+                    datastore=disk.datastore,
+                    size=master.size,
+                    sha256=master.sha256,
+                )
+
+    def _note_strays(self, made: Made, steps: Sequence[Step], executed: Executed) -> None:
+        """Copies whose machine did not get them, and disks that machines gave back."""
+        done = {o.moid for o in executed.outcomes if o.verdict is Done.DONE}
+        strays = self._strays
+        strays.made += [as_stray(copy) for copy in made.begun if copy.moid not in done]
+        changed = [(step.machine, step.changes) for step in steps if step.moid in done]
+        strays.dropped += detached(changed, self.fleet.media.bdm.folder)
+
+    def _clear(self, journal: Journal, left: Sequence[Run]) -> None:
+        """Delete what nobody holds; what dead runs had begun is looked at too."""
+        for run in left:
+            intents = [intent for found in run.intents.values() for intent in found]
+            changed = [(intent.before, intent.changes) for intent in intents]
+            self._strays.made += [*map(as_stray, run.copies.values()), *run.removed.values()]
+            self._strays.dropped += detached(changed, self.fleet.media.bdm.folder)
+        if self.options.strays is not None:
+            self.options.strays.made += self._strays.made
+            self.options.strays.dropped += self._strays.dropped
+        elif self._strays:
+            self._notes = self._strays.clear(self.session, journal, sink=self.sink).notes
 
     def _down(self, plans: Sequence[MachinePlan]) -> frozenset[str]:
         """Machines that must be off before their change."""
@@ -299,6 +400,7 @@ class _Apply:
             resumed=tuple(run.id for run in left),
             seconds=time.monotonic() - self._began,
             shut_down=self._shut_down,
+            notes=self._notes,
         )
 
 

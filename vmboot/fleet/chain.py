@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmboot.fleet.journal import Intent
+from vmboot.fleet.journal import Copying, Edited, Intent, Removing
 from vmboot.fleet.runs import Run, list_runs, load_run
+from vmboot.fleet.strays import as_stray
 from vmboot.vsphere.machine import Machine
 
 
@@ -41,6 +42,31 @@ class Chain:
     def shut_down(self, moid: str) -> bool:
         """True if one of these runs shut it down for its change."""
         return any(moid in run.shut_down for run in self.runs)
+
+    def copies(self, moids: Collection[str]) -> tuple[Removing, ...]:
+        """BDM disks that these runs, or their undos, made for the machines and that may be left."""
+        made: dict[str, Copying | Removing] = {}
+        for run in self.runs:
+            made |= {**run.removed, **run.copies}
+        for run in self.undos:
+            made |= run.copies
+            made = {path: copy for path, copy in made.items() if path not in run.removed}
+        mine = (copy for copy in made.values() if copy.moid in moids)
+        return tuple(as_stray(copy) for copy in mine)
+
+    def sources(self) -> Mapping[str, Copying | Removing]:
+        """Where BDM disks can be made again from that these runs deleted or made, by path."""
+        runs = (*self.undos, *self.runs)
+        made: dict[str, Copying | Removing] = {}
+        for run in runs:
+            made |= run.copies
+            made |= run.removed
+        return made
+
+    @property
+    def edits(self) -> tuple[Edited, ...]:
+        """How the fleet document was changed for them."""
+        return tuple(run.edited for run in self.runs if run.edited is not None)
 
     @property
     def moids(self) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from vmboot.errors import VmbootError
+from vmboot.errors import RemoteError, VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.journal import Journal, Marked, Settled
 from vmboot.fleet.judge import judge, skipped, unread, waits
@@ -20,7 +20,7 @@ from vmboot.fleet.result import MachineOutcome
 from vmboot.fleet.roundtrip import job_of, live_devices, make_template
 from vmboot.fleet.steps import Step
 from vmboot.fleet.waves import UNLIMITED, Budget
-from vmboot.vsphere.changes import SetBootOrder
+from vmboot.vsphere.changes import Change, SetBootOrder
 from vmboot.vsphere.devices import rebase_boot_order
 from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.tasks import Job, run_window
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 _BATCH = 500
+#: Faults with which a server refuses a boot order that names a key which no device has yet.
+_REFUSALS = frozenset({"InvalidArgument", "InvalidDeviceSpec", "InvalidVmConfig", "InvalidRequest"})
 _End: TypeAlias = tuple[str, bool]
 
 
@@ -71,6 +73,10 @@ class Execution:
     failed: int = 0
     _begun: dict[str, Step] = field(default_factory=dict)
     _deferred: dict[str, SetBootOrder] = field(default_factory=dict)
+    _predicted: set[str] = field(default_factory=set)
+    _refused: list[Step] = field(default_factory=list)
+    _safe: bool = False
+    _judged: dict[str, MachineOutcome] = field(default_factory=dict)
     _ended: int = 0
     _errors: dict[str, VmbootError] = field(default_factory=dict)
     _put_back: set[str] = field(default_factory=set)
@@ -100,6 +106,7 @@ class Execution:
             for outcome in outcomes:
                 if outcome.started:
                     self._first_ended(by_path[outcome.subject], outcome.error)
+        self._try_safely()
         self._set_deferred_orders()
         self._mark_only([step for step in self.steps if not step.changes])
 
@@ -114,7 +121,15 @@ class Execution:
                 if self._halted():
                     return
                 pool = pools.get(step.machine.host)
-                yield job_of(step, step.split[0], pool=pool, live=live.get(step.moid))
+                yield job_of(step, self._first(step), pool=pool, live=live.get(step.moid))
+
+    def _first(self, step: Step) -> tuple[Change, ...]:
+        """What the first reconfigure carries: all of it, while the server takes foretold keys."""
+        predicted = None if self._safe else step.predicted
+        if predicted is None:
+            return step.split[0]
+        self._predicted.add(step.moid)
+        return predicted
 
     def _begin(self, steps: Sequence[Step]) -> None:
         self.journal.write(*(step.intent for step in steps))
@@ -127,30 +142,54 @@ class Execution:
         return self.budget.exceeded(self.failed, self.total or len(self.steps))
 
     def _first_ended(self, step: Step, error: VmbootError | None) -> None:
+        if error is not None and step.moid in self._predicted and _is_refusal(error):
+            self._safe = True
+            self._refused.append(step)
+            return
         order = step.split[1]
         if order is not None and error is None:
             self._deferred[step.moid] = order
         else:
             self._end(step, error)
 
-    # -- the second one, for boot orders that name a moved disk ----------------------------------
+    def _try_safely(self) -> None:
+        """Once more without the order, for machines where the server may have refused its keys.
+
+        A refused reconfigure changed nothing. What was begun is not left so when the run stops.
+        """
+        steps = {step.machine.path: step for step in self._refused}
+        self._predicted -= {step.moid for step in steps.values()}
+        for outcome in run_window(
+            self.session,
+            (job_of(_as_machine(step), step.split[0]) for step in steps.values()),
+            window=self.window,
+            sink=self.sink,
+        ):
+            self._first_ended(steps[outcome.subject], outcome.error)
+
+    # -- the second one, for boot orders that name a disk whose key is new -------------------------
 
     def _set_deferred_orders(self) -> None:
         """Also when stopped: a machine half changed would be worse than a moment's wait."""
-        if not self._deferred:
-            return
-        steps = {step.machine.path: step for m in self._deferred if (step := self._begun[m])}
-        jobs = self._second_jobs(read_present(self.session, tuple(self._deferred)))
-        for outcome in run_window(self.session, jobs, window=self.window, sink=self.sink):
-            self._end(steps.pop(outcome.subject), outcome.error)
-        for step in steps.values():  # the order was right already, or the machine is gone
-            self._end(step, None)
+        for batch in _batches([self._begun[moid] for moid in self._deferred]):
+            found = read_present(self.session, [step.moid for step in batch])
+            steps = {step.machine.path: step for step in batch}
+            jobs = self._second_jobs(batch, found)
+            for outcome in run_window(self.session, jobs, window=self.window, sink=self.sink):
+                self._end(steps.pop(outcome.subject), outcome.error)
+            for step in steps.values():  # the order was right already, or the machine is gone
+                if step.moid in found and not step.to_template:
+                    self._judged[step.moid] = judge(step, found[step.moid], None)
+                self._end(step, None)
 
-    def _second_jobs(self, found: Mapping[str, Machine]) -> Iterator[Job]:
-        for moid, order in self._deferred.items():
-            now, step = found.get(moid), self._begun[moid]
+    def _second_jobs(self, steps: Sequence[Step], found: Mapping[str, Machine]) -> Iterator[Job]:
+        for step in steps:
+            now = found.get(step.moid)
             if now is not None:
-                rebased = rebase_boot_order(order, planned_on=step.machine, now=now)
+                order = self._deferred[step.moid]
+                rebased = rebase_boot_order(
+                    order, planned_on=step.machine, now=now, changes=step.split[0]
+                )
                 if rebased is not None:
                     yield job_of(Step(now, (rebased,), step.to_template), (rebased,))
 
@@ -229,7 +268,8 @@ class Execution:
     def _found(self, steps: Sequence[Step]) -> tuple[Mapping[str, Machine], VmbootError | None]:
         """Those of ``steps`` that were begun, read again; or why they cannot be read."""
         try:
-            moids = [step.moid for step in steps if step.moid in self._begun]
+            asked = (step.moid for step in steps if step.moid in self._begun)
+            moids = [moid for moid in asked if moid not in self._judged]
             return read_present(self.session, moids), None
         except VmbootError as error:
             return {}, error
@@ -242,9 +282,20 @@ class Execution:
     ) -> MachineOutcome:
         if step.moid not in self._begun:
             return skipped(step, interrupted=self.stop.is_set())
+        if step.moid in self._judged:
+            return self._judged[step.moid]
         if error is not None:
             return unread(step, error)
         return judge(step, found.get(step.moid), self._errors.get(step.moid))
+
+
+def _is_refusal(error: VmbootError) -> bool:
+    return isinstance(error, RemoteError) and error.fault in _REFUSALS
+
+
+def _as_machine(step: Step) -> Step:
+    """The same step for a template that is a machine by now."""
+    return replace(step, machine=replace(step.machine, is_template=False))
 
 
 def _batches(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from vmboot.vsphere.cdrom import SlotPlan
 from vmboot.vsphere.changes import Change, DetachDisk, MoveDevice, Problem, SetExtra
 from vmboot.vsphere.machine import Device, Machine
-from vmboot.vsphere.ourdisks import MEDIA_KEY, is_first_place, is_ours
-from vmboot.vsphere.slots import disks
+from vmboot.vsphere.ourdisks import MEDIA_KEY, is_ours
+from vmboot.vsphere.slots import disks, slot_of
 
 _MULTI_WRITER = "sharingMultiWriter"
 
@@ -50,7 +50,10 @@ def _obstacle(machine: Machine, ours: list[Device]) -> str:
 def _homecoming(machine: Machine, ours: list[Device]) -> Iterator[MoveDevice]:
     """The first other disk of that controller to 0:0, unless it must not be moved."""
     hardware = machine.hardware
-    for place in (disk for disk in ours if is_first_place(hardware, disk)):
+    for place in ours:
+        slot = slot_of(hardware, place)
+        if slot is None or (slot.number, slot.unit) != (0, 0):
+            continue
         on_it = sorted(disks(hardware).items(), key=lambda item: item[0])
         others = [d for _, d in on_it if d.controller == place.controller and d not in ours]
         if others and _may_move(others[0]):

@@ -136,23 +136,15 @@ def masters_for(
 
     :raises RefusedError: a master's file was changed
     """
-    wanted: dict[tuple[str, str], Machine] = {}
-    for plan in planned:
-        disk = needs_copy(plan)
-        if disk is not None and plan.verdict is not Verdict.REFUSED:
-            wanted.setdefault((disk.datastore, file_name(disk.file)), plan.machine)
-    pools = {key: machine.pool or "" for key, machine in wanted.items()}
     mediums = media.made(BootMethod.BDM)
     stores = {store.moid: choice_of(store) for store in storage.datastores}
     return tuple(
-        _master(session, stores[moid], fleet.media.bdm.folder, mediums[name], pools[moid, name])
-        for moid, name in sorted(wanted)
+        _master(session, stores[moid], fleet.media.bdm.folder, mediums[name])
+        for moid, name in sorted(_copied(planned))
     )
 
 
-def _master(
-    session: Session, store: DatastoreChoice, folder: str, medium: Medium, pool: str
-) -> Upload:
+def _master(session: Session, store: DatastoreChoice, folder: str, medium: Medium) -> Upload:
     file, size = f"{folder}/{medium.file_name}", len(medium.data)
     present = has_master(session, store, file, size=size, sha256=medium.sha256)
     return Upload(
@@ -163,7 +155,6 @@ def _master(
         present=present,
         moid=store.moid,
         kind="bdm",
-        pool=pool,
     )
 
 
@@ -196,6 +187,11 @@ def used(uploads: Iterable[Upload], planned: Collection[MachinePlan]) -> tuple[U
 
 def still_needed(masters: Iterable[Upload], planned: Iterable[MachinePlan]) -> tuple[Upload, ...]:
     """Those masters that a machine is to get a copy of which is not refused after all."""
-    disks = (needs_copy(plan) for plan in planned if plan.verdict is not Verdict.REFUSED)
-    wanted = {(disk.datastore, file_name(disk.file)) for disk in disks if disk is not None}
+    wanted = _copied(planned)
     return tuple(one for one in masters if (one.moid, file_name(one.path)) in wanted)
+
+
+def _copied(planned: Iterable[MachinePlan]) -> set[tuple[str, str]]:
+    """Datastore and file name of the BDM disks that machines are to get copies of."""
+    disks = (needs_copy(plan) for plan in planned if plan.verdict is not Verdict.REFUSED)
+    return {(disk.datastore, file_name(disk.file)) for disk in disks if disk is not None}

@@ -84,7 +84,6 @@ class Upload:
     :param moid: managed object id of the datastore
     :param present: it is there already with the right size and hash; nothing is sent
     :param kind: a master of BDM disks is imported, not just sent
-    :param pool: managed object id of a resource pool whose hosts reach the datastore, for an import
     """
 
     datastore: str
@@ -94,7 +93,6 @@ class Upload:
     present: bool
     moid: str = ""
     kind: Literal["iso", "bdm"] = "iso"
-    pool: str = ""
 
     @property
     def file(self) -> str:

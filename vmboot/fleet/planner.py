@@ -99,7 +99,7 @@ def plan_fleet(
     masters = still_needed(masters, planned)
     uploads = (*used(placed.uploads, planned), *masters)
     check_datastores(session, uploads)
-    check_imports(session, masters, way=fleet.media.bdm.way)
+    check_imports(session, storage, masters, way=fleet.media.bdm.way)
     return Plan(
         fleet=fleet.file.name,
         vcenter=session.host,

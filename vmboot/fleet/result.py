@@ -51,6 +51,7 @@ class RunResult:
     :param resumed: unfinished runs that this one repaired and closed
     :param seconds: wall time
     :param shut_down: paths of machines that it shut down for their change; they stay off
+    :param notes: what else a person should know, e.g. files that could not be deleted
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class RunResult:
     resumed: tuple[str, ...] = ()
     seconds: float = 0.0
     shut_down: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -88,7 +90,7 @@ class RunResult:
         return self.counts[Done.SKIPPED]
 
     def to_json(self) -> dict[str, Any]:
-        """Keys run_id, interrupted, stopped, resumed, seconds, shut_down, counts, outcomes."""
+        """The fields of this class, with ``counts``."""
         return {
             "run_id": self.run_id,
             "interrupted": self.interrupted,
@@ -96,6 +98,7 @@ class RunResult:
             "resumed": list(self.resumed),
             "seconds": round(self.seconds, 3),
             "shut_down": list(self.shut_down),
+            "notes": list(self.notes),
             "counts": self.counts,
             "outcomes": [outcome.to_json() for outcome in self.outcomes],
         }

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from vmboot.errors import AuthError
 from vmboot.fleet.plan import MachinePlan, PowerPolicy, Problem, Upload, Verdict
+from vmboot.vsphere.importplace import import_place
+from vmboot.vsphere.placement import choice_of
 from vmboot.vsphere.privileges import (
     NEEDED_FOR_DISKS,
     NEEDED_ON_DATASTORE,
-    NEEDED_TO_IMPORT,
     missing_privileges,
     needed_for,
 )
+from vmboot.vsphere.storage import Storage
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
@@ -74,21 +76,24 @@ def check_datastores(session: Session, uploads: Sequence[Upload]) -> None:
             )
 
 
-def check_imports(session: Session, uploads: Sequence[Upload], *, way: str) -> None:
+def check_imports(
+    session: Session, storage: Storage, uploads: Sequence[Upload], *, way: str
+) -> None:
     """Check that this login may import masters as appliances, where the document demands that.
 
     :param way: ``media.bdm.import``; ``auto`` finds another way where this one is not allowed
-    :raises AuthError: it may not; names the privileges
+    :raises AuthError: it may not; names what it lacks
     """
-    pools = {u.pool for u in uploads if u.kind == "bdm" and u.pool and not u.present}
-    needs = dict.fromkeys(pools, NEEDED_TO_IMPORT) if way == "nfc" else {}
-    missing = missing_privileges(session, needs, kind="ResourcePool") if needs else {}
-    for pool, lacks in missing.items():
-        lacking = ", ".join(lacks)
-        raise AuthError(
-            f"{session.user} lacks {lacking} on resource pool {pool}",
-            hint=f"grant {lacking} there, or set media.bdm.import to auto or flat",
-        )
+    missing = {upload.moid for upload in uploads if upload.kind == "bdm" and not upload.present}
+    for store in storage.datastores if way == "nfc" else ():
+        if store.moid in missing:
+            lacks = import_place(session, storage, choice_of(store)).lacks
+            if lacks:
+                lacking = ", ".join(lacks)
+                raise AuthError(
+                    f"{session.user} cannot import to datastore {store.name}: it lacks {lacking}",
+                    hint="grant that, or set media.bdm.import to auto or flat",
+                )
 
 
 def _store_needs(uploads: Sequence[Upload]) -> Iterator[tuple[str, frozenset[str]]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from vmboot.fleet.journal import Intent
-from vmboot.vsphere.changes import Change, SetBootOrder
-from vmboot.vsphere.devices import defer_boot_order, same_boot
+from vmboot.vsphere.changes import AddDisk, Change, SetBootOrder
+from vmboot.vsphere.devices import defer_boot_order, predict_boot_order, same_boot
 from vmboot.vsphere.effects import machine_after
 from vmboot.vsphere.machine import Machine
 
@@ -34,6 +34,20 @@ class Step:
     def split(self) -> tuple[tuple[Change, ...], SetBootOrder | None]:
         """What the first reconfigure carries, and the boot order that must wait for new keys."""
         return defer_boot_order(self.changes, machine=self.machine)
+
+    @property
+    def predicted(self) -> tuple[Change, ...] | None:
+        """All in one reconfigure, with the keys that new and moved disks should get.
+
+        ``None`` if no order has to wait for them anyway, or they cannot be foretold.
+        """
+        order = predict_boot_order(self.changes, self.machine)
+        return None if order is None else (*self.split[0], order)
+
+    @property
+    def added_disks(self) -> tuple[AddDisk, ...]:
+        """Disks whose files must be there first."""
+        return tuple(change for change in self.changes if isinstance(change, AddDisk))
 
     @property
     def intent(self) -> Intent:

@@ -1,10 +1,14 @@
-"""``vmboot undo``: every machine of a run back to what its journal recorded."""
+"""``vmboot undo``: every machine of a run back to what its journal recorded.
+
+BDM disks that the run had taken away are made again from their masters first; copies that it had
+made are deleted last, when no machine holds them.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,20 +17,26 @@ from typing import TYPE_CHECKING, Any
 from vmboot.errors import InputError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.chain import Chain, load_chain
+from vmboot.fleet.copies import Copies
 from vmboot.fleet.execute import Executed, Execution
 from vmboot.fleet.inflight import await_quiet, unsettled
 from vmboot.fleet.journal import Closed, Ended, Journal, Undone, append, begin, timestamp
+from vmboot.fleet.judge import skipped
 from vmboot.fleet.listen import guarded
 from vmboot.fleet.lock import run_lock
 from vmboot.fleet.observe import read_present
 from vmboot.fleet.plan import Verdict
+from vmboot.fleet.remake import edited_words, failed_remake, remakes
 from vmboot.fleet.resolve import one_or_pattern
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
 from vmboot.fleet.shield import shielded
+from vmboot.fleet.strays import Strays, as_stray
 from vmboot.fleet.wayback import MachineUndo, way_back
+from vmboot.vsphere.holders import file_name
 from vmboot.vsphere.inventory import Entry, Index
 from vmboot.vsphere.jobs import Outcome
 from vmboot.vsphere.machine import Machine
+from vmboot.vsphere.ourdisks import our_name
 from vmboot.vsphere.power import power_on
 
 if TYPE_CHECKING:
@@ -44,6 +54,7 @@ class UndoPlan:
     """What an undo would do.
 
     :param runs: the runs it takes back, the oldest first: one, and those that resumed it
+    :param left: BDM disks of theirs that their machines do not hold any more: they are deleted
     """
 
     run_id: str
@@ -51,10 +62,12 @@ class UndoPlan:
     fleet: str
     vcenter: str
     machines: tuple[MachineUndo, ...]
+    left: tuple[str, ...] = ()
 
     @property
     def has_changes(self) -> bool:
-        return any(machine.verdict is Verdict.CHANGE for machine in self.machines)
+        changes = any(machine.verdict is Verdict.CHANGE for machine in self.machines)
+        return changes or bool(self.left)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -63,6 +76,7 @@ class UndoPlan:
             "fleet": self.fleet,
             "vcenter": self.vcenter,
             "machines": [machine.to_json() for machine in self.machines],
+            "left": list(self.left),
         }
 
 
@@ -106,7 +120,16 @@ def plan_undo(
             )
             for moid in moids
         ),
+        left=tuple(_left(chain, found, moids)),
     )
+
+
+def _left(chain: Chain, found: Mapping[str, Machine], moids: Collection[str]) -> Iterator[str]:
+    for copy in chain.copies(moids):
+        machine = found.get(copy.moid)
+        held = machine.hardware.devices if machine else ()
+        if not any(our_name(device.file) == file_name(copy.path) for device in held):
+            yield copy.path
 
 
 def _check_vcenter(chain: Chain, session: Session) -> None:
@@ -150,7 +173,7 @@ def undo_run(
     state: Path | None = None,
     sink: Sink = ignore,
 ) -> RunResult:
-    """Take a run back. Files it uploaded stay; ``sweep`` removes them when nothing needs them.
+    """Take a run back. ISOs and masters stay; ``sweep`` removes them when nothing needs them.
 
     An undo is a run of its own and can be undone. Ctrl-C, or setting ``stop``, begins nothing new;
     the result says ``interrupted``.
@@ -178,6 +201,8 @@ class _Undo:
     state: Path | None
     sink: Sink
     _began: float = field(default_factory=time.monotonic)
+    _strays: Strays = field(default_factory=Strays)
+    _notes: tuple[str, ...] = ()
 
     def run(self) -> RunResult:
         """The locks are held in here, so that an abandoned undo keeps them while it lives."""
@@ -195,8 +220,9 @@ class _Undo:
             self._close_all(plan, "", outcomes)
             return self._result("", outcomes)
         with self._begin() as journal:
-            executed = self._execute(journal, plan)
-            outcomes += self._powered_on(plan, executed.outcomes)
+            failed, executed = self._execute(journal, plan)
+            outcomes += (*failed, *self._powered_on(plan, executed.outcomes))
+            self._clear(journal, plan)
             result = self._result(journal.run_id, [o for o in outcomes if o is not None])
             if not executed.unread:
                 journal.write(Ended(timestamp(), result.counts, self.stop.is_set(), executed.open))
@@ -217,18 +243,43 @@ class _Undo:
             state=self.state,
         )
 
-    def _execute(self, journal: Journal, plan: UndoPlan) -> Executed:
+    def _execute(self, journal: Journal, plan: UndoPlan) -> tuple[list[MachineOutcome], Executed]:
+        """Outcomes of machines whose BDM disk could not be made again, and of the others."""
         steps = [m.step for m in plan.machines if m.verdict is Verdict.CHANGE]
         self.sink(Event("run.begin", "undo", journal.run_id, {"total": len(steps)}))
+        orders = remakes(self.session, steps, self.chain, state=self.state)
+        made = Copies(
+            session=self.session,
+            journal=journal,
+            orders=() if self.stop.is_set() else orders,
+            window=self.window,
+            dead=tuple(run.id for run in (*self.chain.runs, *self.chain.undos)),
+            stop=self.stop,
+            state=self.state,
+            sink=self.sink,
+        ).run()
+        ordered = {order.moid for order in orders}
+        failed = [failed_remake(s, made.errors[s.moid]) for s in steps if s.moid in made.errors]
+        ready = [s for s in steps if s.moid not in ordered or s.moid in made.ready]
+        gone = [s for s in steps if s not in ready and s.moid not in made.errors]
+        failed += [skipped(step, interrupted=True) for step in gone]
         execution = Execution(
             session=self.session,
             journal=journal,
-            steps=steps,
+            steps=ready,
             window=self.window,
             stop=self.stop,
             sink=self.sink,
         )
-        return execution.run()
+        self._strays.made += [as_stray(copy) for copy in made.begun]
+        return failed, execution.run()
+
+    def _clear(self, journal: Journal, plan: UndoPlan) -> None:
+        """Delete copies of these runs that nobody holds any more."""
+        moids = {machine.before.moid for machine in plan.machines}
+        self._strays.made += self.chain.copies(moids)
+        if self._strays:
+            self._notes = self._strays.clear(self.session, journal, sink=self.sink).notes
 
     def _powered_on(
         self, plan: UndoPlan, outcomes: Sequence[MachineOutcome]
@@ -262,6 +313,7 @@ class _Undo:
             outcomes=tuple(outcome for outcome in outcomes if outcome is not None),
             interrupted=self.stop.is_set(),
             seconds=time.monotonic() - self._began,
+            notes=(*self._notes, *edited_words(self.chain)),
         )
 
 

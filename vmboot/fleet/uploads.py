@@ -1,4 +1,4 @@
-"""Boot ISOs onto their datastores, and what a killed upload left there."""
+"""Boot media onto their datastores, and what a killed upload left there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 from vmboot.errors import RefusedError, VmbootError
 from vmboot.events import Event, Sink
 from vmboot.fleet.journal import Journal, Uploaded, Uploading
+from vmboot.fleet.media import Medium
 from vmboot.fleet.plan import Upload
 from vmboot.fleet.runs import Run
-from vmboot.media.iso import BootIso
+from vmboot.vsphere.flatimport import remove_part
+from vmboot.vsphere.hashcache import HashCache
+from vmboot.vsphere.importing import Way, import_disk, leftovers, parts_of_disk
+from vmboot.vsphere.importing import remove_leftovers as remove_shells
 from vmboot.vsphere.placement import DatastoreChoice, choice_of
 from vmboot.vsphere.storage import Storage, read_storage
 from vmboot.vsphere.transfer import delete, parts_of, stat, upload
@@ -19,29 +23,31 @@ if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
 
 
-def send_isos(
+def send_media(
     session: Session,
     journal: Journal,
     uploads: Sequence[Upload],
     *,
-    build: Callable[[], BootIso],
+    find: Callable[[Upload], Medium],
+    way: Way = "auto",
     sink: Sink,
 ) -> dict[str, VmbootError]:
-    """Send what is missing. What went wrong, by datastore path.
+    """Send ISOs and import masters that are missing. What went wrong, by datastore path.
 
-    :param build: makes the ISO; called once, and only if something is missing
+    :param find: the medium that was planned; asked only for what is missing
+    :param way: how masters get onto a datastore
     """
     errors: dict[str, VmbootError] = {}
     try:
         missing = _missing(session, uploads)
         if not missing:
             return {}
-        iso, storage = build(), read_storage(session)
+        storage = read_storage(session)
     except VmbootError as error:
         return {one.path: error for one in uploads}
     for one in missing:
         try:
-            _send(session, journal, one, iso, storage, sink)
+            _send(session, journal, one, find(one), storage, way, sink)
         except VmbootError as error:
             errors[one.path] = error
             sink(Event("upload.failed", error.message, one.path))
@@ -49,27 +55,54 @@ def send_isos(
 
 
 def _send(
-    session: Session, journal: Journal, one: Upload, iso: BootIso, storage: Storage, sink: Sink
+    session: Session,
+    journal: Journal,
+    one: Upload,
+    medium: Medium,
+    storage: Storage,
+    way: Way,
+    sink: Sink,
 ) -> None:
-    if iso.sha256 != one.sha256:
-        raise RefusedError(
-            "the boot ISO is not the one that was planned: a loader changed meanwhile",
-            hint="plan again",
-        )
     datastore = _choice(storage, one.moid)
     if datastore is None:
         raise RefusedError(f"datastore {one.datastore} is gone", hint="plan again")
-    journal.write(Uploading(one.path, one.moid, one.sha256))
-    upload(
+    journal.write(Uploading(one.path, one.moid, one.sha256, medium.servers))
+    if one.kind == "bdm":
+        _import(session, datastore, one, medium, way, sink)
+    else:
+        upload(
+            session,
+            datastore=datastore,
+            path=one.file,
+            data=medium.data,
+            sha256=medium.sha256,
+            look_first=False,
+            sink=sink,
+        )
+    journal.write(Uploaded(one.path))
+
+
+def _import(
+    session: Session,
+    datastore: DatastoreChoice,
+    one: Upload,
+    medium: Medium,
+    way: Way,
+    sink: Sink,
+) -> None:
+    from vmboot.media.vmdk import stream_optimized
+
+    import_disk(
         session,
         datastore=datastore,
         path=one.file,
-        data=iso.data,
-        sha256=iso.sha256,
-        look_first=False,
+        raw=medium.data,
+        stream=lambda: stream_optimized(medium.data),
+        sha256=medium.sha256,
+        way=way,
+        cache=HashCache(),
         sink=sink,
     )
-    journal.write(Uploaded(one.path))
 
 
 def _missing(session: Session, uploads: Sequence[Upload]) -> list[Upload]:
@@ -84,17 +117,29 @@ def _missing(session: Session, uploads: Sequence[Upload]) -> list[Upload]:
     return [one for one in uploads if not one.present or one.path in gone]
 
 
-def remove_leftovers(session: Session, runs: Sequence[Run]) -> None:
-    """Delete the temporary files of uploads that ``runs`` did not finish."""
+def remove_leftovers(session: Session, runs: Sequence[Run], *, sink: Sink) -> None:
+    """Delete the temporary files, and the shells of imports, that ``runs`` left unfinished."""
     begun = {(one.moid, one.path) for run in runs for one in run.uploads}
     if not begun:
         return
     storage = read_storage(session)
+    masters = {path for _, path in begun if path.endswith(".vmdk")}
+    if masters:
+        shells = [shell for shell in leftovers(session) if shell.wanted in masters]
+        remove_shells(session, shells, sink=sink)
     for moid, path in sorted(begun):
         datastore = _choice(storage, moid)
         if datastore is not None:
-            for part in parts_of(session, datastore=datastore, path=path.partition("] ")[2]):
-                delete(session, datastore=datastore, path=part.path)
+            _remove_parts(session, datastore, path.partition("] ")[2])
+
+
+def _remove_parts(session: Session, datastore: DatastoreChoice, path: str) -> None:
+    if path.endswith(".vmdk"):
+        for part in parts_of_disk(session, datastore=datastore, path=path):
+            remove_part(session, datastore=datastore, path=part.path)
+    else:
+        for part in parts_of(session, datastore=datastore, path=path):
+            delete(session, datastore=datastore, path=part.path)
 
 
 def _choice(storage: Storage, moid: str) -> DatastoreChoice | None:

@@ -41,12 +41,14 @@ class Holders:
     :param by_file: inventory paths of machines, by the name of the ISO that a drive holds, and by
         the name of the BDM disk that a machine has; a delta counts as the disk it is based on
     :param by_disk: the same, by the datastore path of the BDM disk
+    :param of_machine: names of the BDM disks of a machine and its snapshots, by managed object id
     :param unreadable: machines whose configuration the vCenter does not tell
     """
 
     by_file: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
     by_disk: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    of_machine: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def read_holders(session: Session) -> Holders:
@@ -63,17 +65,22 @@ def holders_of(found: Iterable[Found], paths: Mapping[str, str]) -> Holders:
     """
     by_file: dict[str, list[str]] = {}
     by_disk: dict[str, list[str]] = {}
+    of_machine: dict[str, frozenset[str]] = {}
     unreadable: list[str] = []
     for one in found:
         who = _who(one, paths)
         if _DEVICES not in one.props:
             unreadable.append(who)
         disks = tuple(_disks(one))
+        if disks:
+            of_machine[_moid(one)] = of_machine.get(_moid(one), frozenset()) | {
+                *map(our_name, disks)
+            }
         for path in disks:
             by_disk.setdefault(path, []).append(who)
         for name in dict.fromkeys((*_isos(one), *map(our_name, disks))):
             by_file.setdefault(name, []).append(who)
-    return Holders(_frozen(by_file), tuple(unreadable), _frozen(by_disk))
+    return Holders(_frozen(by_file), tuple(unreadable), _frozen(by_disk), of_machine)
 
 
 def file_name(path: str) -> str:
@@ -96,6 +103,11 @@ def _who(one: Found, paths: Mapping[str, str]) -> str:
         return paths.get(one.ref.moid, one.text("name"))
     machine = one.ref_to("vm")
     return f"a snapshot of {paths.get(machine.moid, machine.moid) if machine else 'a machine'}"
+
+
+def _moid(one: Found) -> str:
+    machine = one.ref if one.ref.type == "VirtualMachine" else one.ref_to("vm")
+    return machine.moid if machine else ""
 
 
 def _isos(one: Found) -> Iterator[str]:

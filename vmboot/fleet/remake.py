@@ -1,0 +1,87 @@
+"""What an undo needs before it changes machines: BDM disks that are gone, made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmboot.errors import RemoteError, VmbootError
+from vmboot.fleet.chain import Chain
+from vmboot.fleet.journal import Copying, Removing
+from vmboot.fleet.result import Done, MachineOutcome
+from vmboot.fleet.runs import load_run, read_runs
+from vmboot.fleet.steps import Step
+from vmboot.vsphere.changes import AddDisk
+from vmboot.vsphere.disks import disk_exists, relative
+from vmboot.vsphere.files import MISSING
+from vmboot.vsphere.placement import choice_of
+from vmboot.vsphere.storage import read_storage
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+
+def remakes(
+    session: Session, steps: Sequence[Step], chain: Chain, *, state: Path | None
+) -> tuple[Copying, ...]:
+    """The copies that have to be made so that ``steps`` can attach them.
+
+    One that is there still is not among them; one that no journal knows cannot be made.
+    """
+    wanted = [(step, disk) for step in steps for disk in step.added_disks]
+    if not wanted:
+        return ()
+    stores = {store.moid: choice_of(store) for store in read_storage(session).datastores}
+    sources = dict(chain.sources())
+    if any(disk.file not in sources for _, disk in wanted):
+        sources = {**_from_all_runs(state), **sources}
+    deleted = {path for run in (*chain.runs, *chain.undos) for path in run.removed}
+    orders = []
+    for step, disk in wanted:
+        source, store = sources.get(disk.file), stores.get(disk.datastore)
+        if source is None or store is None:
+            continue
+        if disk.file in deleted or not disk_exists(
+            session, datastore=store, path=relative(disk.file)
+        ):
+            orders.append(_order(step, disk, source))
+    return tuple(orders)
+
+
+def _order(step: Step, disk: AddDisk, source: Copying | Removing) -> Copying:
+    return Copying(
+        moid=step.moid,
+        source=source.source,
+        path=disk.file,
+        datastore=disk.datastore,
+        size=source.size,
+        sha256=source.sha256,
+    )
+
+
+def failed_remake(step: Step, error: VmbootError) -> MachineOutcome:
+    """The outcome of a machine whose BDM disk could not be made again; it is as it was."""
+    message, hint = error.message, error.hint
+    if isinstance(error, RemoteError) and error.fault in MISSING:
+        message = f"its BDM disk is gone, and so is the master to make it again: {message}"
+        hint = "apply the fleet document of that time instead; it makes both again"
+    return MachineOutcome(step.machine.path, step.moid, Done.FAILED, message, hint)
+
+
+def edited_words(chain: Chain) -> Iterator[str]:
+    """What to say of a fleet document that these runs began with a change of."""
+    for edited in chain.edits:
+        yield (
+            f"{edited.file} still says what these runs made of it; the text before is in the "
+            "journal of the first of them"
+        )
+
+
+def _from_all_runs(state: Path | None) -> Mapping[str, Copying | Removing]:
+    """Where each copy came from that any run on this machine made or deleted."""
+    known: dict[str, Copying | Removing] = {}
+    for summary in reversed(read_runs(state=state).runs):
+        run = load_run(summary.id, state=state)
+        known |= {**run.copies, **run.removed}
+    return known

@@ -1,0 +1,158 @@
+"""Copies of the BDM disk that no machine holds any more: found, and deleted.
+
+A copy goes only if its name is one of ours, a journal says that vmboot made or detached it, and no
+machine, template or snapshot of the whole vCenter holds it, linked clones included. What cannot be
+deleted is told, and a sweep finds it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vmboot.errors import VmbootError
+from vmboot.events import Event, Sink, ignore
+from vmboot.fleet.journal import Copying, Journal, Removing
+from vmboot.vsphere.changes import Change, DetachDisk
+from vmboot.vsphere.disks import delete_disk_job, disk_exists, relative
+from vmboot.vsphere.holders import Holders, file_name, read_holders
+from vmboot.vsphere.machine import Machine
+from vmboot.vsphere.ourdisks import our_name
+from vmboot.vsphere.placement import choice_of
+from vmboot.vsphere.storage import Storage, read_storage
+from vmboot.vsphere.tasks import run_window
+
+if TYPE_CHECKING:
+    from vmboot.vsphere.session import Session
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """What was deleted, and what was not and why, in words."""
+
+    removed: tuple[Removing, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def as_stray(copy: Copying | Removing) -> Removing:
+    """The record with which a copy that was made is deleted."""
+    return Removing(copy.moid, copy.source, copy.path, copy.datastore, copy.size, copy.sha256)
+
+
+def detached(
+    changed: Iterable[tuple[Machine, Sequence[Change]]], folder: str
+) -> Iterator[Removing]:
+    """BDM disks that were taken out of machines.
+
+    :param changed: machines as they were, and what was done to them
+    :param folder: where masters are, on the same datastore
+    """
+    for machine, changes in changed:
+        disks = {device.key: device for device in machine.hardware.devices}
+        for change in changes:
+            name = file_name(change.file) if isinstance(change, DetachDisk) else ""
+            if isinstance(change, DetachDisk) and our_name(change.file) == name:
+                device = disks.get(change.key)
+                store = device.disk.datastore if device and device.disk else ""
+                source = f"{change.file.partition(']')[0]}] {folder}/{name}"
+                yield Removing(machine.moid, source, change.file, store)
+
+
+@dataclass
+class Strays:
+    """Collects what may be left, and clears it away in one go.
+
+    :param made: copies that vmboot made, whoever holds them now
+    :param dropped: disks that were detached; one goes only if its master is there, so that an undo
+        can make it again
+    """
+
+    made: list[Removing] = field(default_factory=list)
+    dropped: list[Removing] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.made or self.dropped)
+
+    def clear(self, session: Session, journal: Journal, *, sink: Sink = ignore) -> Cleared:
+        """Delete what nobody holds.
+
+        :raises RefusedError: the journal cannot be written
+        """
+        try:
+            storage, holders = read_storage(session), read_holders(session)
+            if holders.unreadable:
+                return Cleared(notes=(_unknown(holders, len(self.made) + len(self.dropped)),))
+            found = {stray.path: stray for stray in (*self.made, *self.dropped)}
+            free = [stray for stray in found.values() if not is_held(stray, holders)]
+            without = self._without_master(session, storage, free)
+        except VmbootError as error:
+            return Cleared(notes=(f"copies that nobody holds may be left: {error.message}",))
+        ready = [stray for stray in free if stray.path not in without]
+        cleared = delete_copies(session, journal, ready, storage, sink=sink)
+        kept = tuple(f"{path} stays: its master is gone, and an undo needs it" for path in without)
+        return Cleared(cleared.removed, (*cleared.notes, *kept))
+
+    def _without_master(
+        self, session: Session, storage: Storage, free: Sequence[Removing]
+    ) -> frozenset[str]:
+        """Paths of detached disks that could not be made again."""
+        made = {stray.path for stray in self.made}
+        asked = [stray for stray in free if stray.path not in made]
+        stores = {store.moid: choice_of(store) for store in storage.datastores}
+        there = {
+            key: disk_exists(session, datastore=stores[key[0]], path=relative(key[1]))
+            for key in {(stray.datastore, stray.source) for stray in asked}
+            if key[0] in stores
+        }
+        return frozenset(s.path for s in asked if not there.get((s.datastore, s.source)))
+
+
+def is_held(stray: Removing, holders: Holders) -> bool:
+    """True if a machine has the file, or if its own machine has one of that name anywhere."""
+    own = holders.of_machine.get(stray.moid, frozenset())
+    return stray.path in holders.by_disk or file_name(stray.path) in own
+
+
+def delete_copies(
+    session: Session,
+    journal: Journal,
+    strays: Sequence[Removing],
+    storage: Storage,
+    *,
+    sink: Sink = ignore,
+) -> Cleared:
+    """Delete files that were seen to be held by nobody; one that is not there is fine.
+
+    :raises RefusedError: the journal cannot be written
+    """
+    where = {store.moid: store.datacenter_moid for store in storage.datastores}
+    by_path = {stray.path: stray for stray in strays if stray.datastore in where}
+    jobs = (
+        delete_disk_job(path, path=path, datacenter=where[stray.datastore])
+        for path, stray in by_path.items()
+    )
+    removed: list[Removing] = []
+    notes: list[str] = []
+    outcomes = run_window(
+        session,
+        jobs,
+        before_start=lambda paths: journal.write(*(by_path[path] for path in paths)),
+        sink=sink,
+    )
+    for outcome in outcomes:
+        if outcome.error is None:
+            removed.append(by_path[outcome.subject])
+            sink(Event("copy.removed", "removed", outcome.subject))
+        else:
+            notes.append(f"{outcome.subject} could not be deleted: {outcome.error.message}")
+            sink(Event("copy.left", outcome.error.message, outcome.subject))
+    return Cleared(tuple(removed), tuple(notes))
+
+
+def _unknown(holders: Holders, count: int) -> str:
+    named = ", ".join(holders.unreadable[:5])
+    return (
+        f"up to {count} copies of BDM disks may be left that nobody needs: what {named} holds "
+        "cannot be read; 'vmboot sweep' removes them when it can"
+    )
