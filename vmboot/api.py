@@ -30,29 +30,37 @@ if TYPE_CHECKING:
     from vmboot.fleet.undo import UndoPlan
     from vmboot.fleet.waves import Budget
     from vmboot.lab.rehearsal_report import RehearsalReport
+    from vmboot.media.bdm import BootDisk
+    from vmboot.media.diskinspection import DiskInspection
     from vmboot.media.find import Loader
+    from vmboot.media.importing import ImportedMedia
     from vmboot.media.inspection import Inspection
     from vmboot.media.iso import BootIso
+    from vmboot.media.pvsservers import Kind, ServerList
     from vmboot.model import BootConfig
     from vmboot.vsphere.credentials import Credentials
     from vmboot.vsphere.session import Session
 
 __all__ = [
     "apply",
+    "build_bdm",
     "build_iso",
     "connect",
     "credentials",
     "doctor",
     "fetch_loaders",
     "find_loaders",
+    "import_media",
     "inspect",
     "load_fleet",
     "plan",
     "plan_sweep",
     "plan_undo",
+    "read_servers",
     "rehearse",
     "rollout",
     "runs",
+    "sign_loader",
     "status",
     "sweep",
     "undo",
@@ -343,6 +351,38 @@ def rollout(
     )
 
 
+def build_bdm(
+    config: BootConfig | Fleet,
+    *,
+    name: str | None = None,
+    layout: str | None = None,
+    size: int | None = None,
+    loader_dirs: Sequence[str | Path] = (),
+) -> BootDisk:
+    """Build a boot disk, from a config or from what a fleet asks for. Same input, same bytes.
+
+    :param name: part of the file name; the fleet's, or ``boot``, where ``None``
+    :param layout: ``auto``, ``mbr`` or ``gpt``; the fleet's, or ``auto``, where ``None``
+    :param size: bytes, whole MiB; the fleet's, or what is needed, where ``None``
+    :raises MissingToolError: no loader for a firmware that has a bootstrap
+    :raises InputError: the loaders do not fit ``size``, or the layout starts no BIOS machine
+    """
+    from vmboot.media.bdm import Layout, firmwares_for
+    from vmboot.media.bdm import build_bdm as build
+    from vmboot.media.iso import needs
+    from vmboot.media.loaders import select_loaders
+    from vmboot.model import BootConfig, BootMethod
+
+    if not isinstance(config, BootConfig):
+        section, config = config.media.bdm, config.boot_config(BootMethod.BDM)
+        name, layout, size = name or section.name, layout or section.layout, size or section.size
+    kind = Layout(layout or Layout.AUTO)
+    loaders = select_loaders(
+        firmwares_for(config, kind), dirs=loader_dirs, needs=needs(config), medium="bdm"
+    )
+    return build(config, loaders, name=name or "boot", layout=kind, size=size)
+
+
 def build_iso(
     config: BootConfig | Fleet,
     *,
@@ -365,11 +405,40 @@ def build_iso(
     return build(config, loaders, name=name or "boot")
 
 
-def inspect(target: bytes | str | Path) -> Inspection:
-    """What an ISO image holds and can boot. See :func:`vmboot.media.inspect.inspect`."""
+def inspect(target: bytes | str | Path) -> Inspection | DiskInspection:
+    """What an ISO or disk image holds and can boot. See :func:`vmboot.media.inspect.inspect`."""
     from vmboot.media.inspect import inspect as look
 
     return look(target)
+
+
+def import_media(
+    target: bytes | str | Path,
+    *,
+    name: str = "pvs",
+    rename_bootx64: bool = False,
+    replace: Sequence[tuple[str, str]] = (),
+    replace_all: bool = False,
+) -> ImportedMedia:
+    """Take over a PVS site's own boot ISO or disk. See
+    :func:`vmboot.media.importing.import_media`.
+    """
+    from vmboot.media.importing import import_media as take
+
+    return take(
+        target,
+        name=name,
+        rename_bootx64=rename_bootx64,
+        replace=replace,
+        replace_all=replace_all,
+    )
+
+
+def read_servers(path: str | Path, *, kind: Kind = "auto", bios: bool = False) -> ServerList:
+    """The server list in a file of a PVS site. See :func:`vmboot.media.pvsservers.read_servers`."""
+    from vmboot.media.pvsservers import read_servers as read
+
+    return read(path, kind=kind, bios=bios)
 
 
 def find_loaders(*, dirs: Sequence[str | Path] = ()) -> tuple[Loader, ...]:
@@ -384,3 +453,28 @@ def fetch_loaders(*, sink: Sink = ignore) -> tuple[Loader, ...]:
     from vmboot.media.fetch import fetch_loaders as fetch
 
     return fetch(sink=sink)
+
+
+def sign_loader(
+    file: str | Path | None = None,
+    *,
+    key: str | Path,
+    certificate: str | Path,
+    passphrase: str | None = None,
+    out: str | Path | None = None,
+    loader_dirs: Sequence[str | Path] = (),
+) -> Loader:
+    """Sign a UEFI program with a site's own key. See :func:`vmboot.media.sign.sign_loader`.
+
+    :param file: what to sign; by default the iPXE that UEFI media are built with
+    """
+    from vmboot.media.sign import sign_loader as sign
+
+    return sign(
+        file,
+        key=key,
+        certificate=certificate,
+        passphrase=passphrase,
+        out=out,
+        dirs=loader_dirs,
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from vmboot.cli.commands import media_inspect, media_iso
+from vmboot.cli.commands import media_bdm, media_import, media_inspect, media_iso, media_servers
 from vmboot.cli.options import group
 
-command = group("media", "Build a boot ISO, or read what an ISO holds.")
+command = group("media", "Build boot media, or read what an image holds.")
 command.add_command(media_iso.command)
+command.add_command(media_bdm.command)
 command.add_command(media_inspect.command)
+command.add_command(media_import.command)
+command.add_command(media_servers.command)
