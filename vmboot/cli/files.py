@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from vmboot.errors import InputError
+from vmboot.errors import InputError, RefusedError
 
 _HINT = "name a file in a folder that exists, that you may write to and that has room"
 
@@ -34,6 +35,30 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         _write(path, data, mode)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}", hint=_HINT) from error
+
+
+def write_once(files: Mapping[Path, bytes]) -> None:
+    """Write ``files`` in their order; a file that is there already must hold the same.
+
+    :raises RefusedError: one is there with other content; then none is written
+    :raises InputError: nothing can be written there
+    """
+    for path, data in files.items():
+        check_new(path)
+        if path.exists() and not _holds(path, data):
+            raise RefusedError(
+                f"{path} is there already, with other content",
+                hint="name another file, or remove it first",
+            )
+    for path, data in files.items():
+        write_new(path, data)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

@@ -1,0 +1,171 @@
+"""``vmboot media bdm``: build a boot disk from flags, or from a fleet document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import rich_click as click
+
+from vmboot.cli.commands.media_flags import config_options, parse_source
+from vmboot.cli.exits import Exit
+from vmboot.cli.files import check_new, write_once
+from vmboot.cli.options import FILE, loader_dir_option
+from vmboot.cli.options import command as make_command
+from vmboot.cli.terminal import Terminal
+from vmboot.errors import InputError
+from vmboot.model import BootConfig, BootMethod
+
+if TYPE_CHECKING:
+    from vmboot.media.bdm import BootDisk
+
+Format = Literal["raw", "vmdk-stream", "vmdk-flat"]
+_SUFFIX = {"raw": ".img", "vmdk-stream": ".vmdk", "vmdk-flat": ".vmdk"}
+_SIZE = re.compile(r"(\d{1,6})(M|MiB)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    :param source: the fleet document to read, or what the flags say
+    :param layout: of the partition table; ``None`` for the source's own
+    :param size: of the disk in bytes; ``None`` for the source's own, or what is needed
+    :param name: part of the disk's file name; ``None`` for the source's own
+    """
+
+    source: Path | BootConfig
+    layout: str | None = None
+    format: Format = "raw"
+    size: int | None = None
+    out: Path | None = None
+    name: str | None = None
+    loader_dirs: tuple[Path, ...] = ()
+
+
+@make_command(
+    "bdm",
+    example="""
+    vmboot media bdm --server 10.0.0.11 --server 10.0.0.12 \\
+        --bootstrap bios=ARDBP32.BIN --bootstrap uefi=pvsnbpx64.efi --out boot.vmdk
+    vmboot media bdm --server 10.0.0.11 --pxe-on-disk --format raw --out work.img
+    """,
+)
+@config_options
+@click.option(
+    "--pxe-on-disk",
+    is_flag=True,
+    help="Ask the servers for work first; without work boot the next device.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["auto", "mbr", "gpt"]),
+    help="Partition table: mbr starts BIOS and UEFI machines, gpt UEFI only.  [default: auto, mbr]",
+)
+@click.option("--size", metavar="8M", help="Size of the disk.  [default: 8M, or what is needed]")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["raw", "vmdk-stream", "vmdk-flat"]),
+    help="What to write; vmdk-flat is two files.  [default: by --out: raw, .vmdk: vmdk-stream]",
+)
+@click.option("--name", help="Part of the file name.  [default: the fleet's, or boot]")
+@click.option("--out", type=FILE, help="File to write.  [default: its content-addressed name]")
+@loader_dir_option
+def command(terminal: Terminal, **values: Any) -> Exit:
+    """Build a boot disk (BDM) that starts BIOS and UEFI machines.
+
+    The same input gives the same bytes. Its configuration is the plain file autoexec.ipxe. Prints
+    the SHA-256 of the raw disk and the manifest that is on it. An existing file is not replaced.
+    """
+    return run(parse(values), terminal)
+
+
+def parse(values: Mapping[str, Any]) -> Options:
+    """Options from the flags.
+
+    :raises InputError: flags that contradict each other or cannot be read
+    """
+    return Options(
+        source=parse_source(values, work=values["pxe_on_disk"]),
+        layout=values["layout"],
+        format=_format(values["format_"], values["out"]),
+        size=parse_size(values["size"]),
+        out=values["out"],
+        name=values["name"],
+        loader_dirs=tuple(values["loader_dirs"]),
+    )
+
+
+def _format(given: str | None, out: Path | None) -> Format:
+    vmdk = out is None or out.suffix.lower() == ".vmdk"
+    chosen = given or ("vmdk-stream" if vmdk else "raw")
+    if chosen == "raw" and out is not None and vmdk:
+        raise InputError(
+            f"--format raw with --out {out}: a raw disk is no VMDK",
+            hint="name it .img, or choose --format vmdk-stream or vmdk-flat",
+        )
+    return cast("Format", chosen)
+
+
+def parse_size(text: str | None) -> int | None:
+    """Bytes of ``8M`` or ``8MiB``; ``None`` of nothing or ``auto``."""
+    if text in (None, "auto"):
+        return None
+    found = _SIZE.fullmatch(text or "")
+    if not found:
+        raise InputError(f"--size {text}: not a size in MiB", hint="write it as 8M")
+    return int(found[1]) << 20
+
+
+def run(options: Options, terminal: Terminal) -> Exit:
+    """Build, write, and show what it is."""
+    from vmboot import api
+    from vmboot.cli.views.media import bdm_view
+    from vmboot.media.check import check
+
+    source = options.source
+    if options.out is not None:
+        check_new(options.out)
+    wanted = api.load_fleet(source) if isinstance(source, Path) else source
+    config = wanted if isinstance(wanted, BootConfig) else wanted.boot_config(BootMethod.BDM)
+    for warning in check(config):
+        terminal.note(f"warning: {warning.message}")
+    disk = api.build_bdm(
+        wanted,
+        name=options.name,
+        layout=options.layout,
+        size=options.size,
+        loader_dirs=options.loader_dirs,
+    )
+    file = options.out or Path(disk.file_name).with_suffix(_SUFFIX[options.format])
+    written = _write(file, disk, options.format)
+    document = {
+        "file": str(file),
+        "files": [str(each) for each in written],
+        "format": options.format,
+        "layout": disk.layout,
+        "sha256": disk.sha256,
+        "size": len(disk.data),
+        "manifest": dict(disk.manifest),
+    }
+    terminal.deliver(lambda: document, lambda: bdm_view(document))
+    return Exit.OK
+
+
+def _write(file: Path, disk: BootDisk, form: Format) -> tuple[Path, ...]:
+    """Write the disk; the files that were written, the one to name first."""
+    from vmboot.media.vmdk import flat_descriptor, stream_optimized
+
+    if form == "raw":
+        write_once({file: disk.data})
+        return (file,)
+    if form == "vmdk-stream":
+        write_once({file: stream_optimized(disk.data)})
+        return (file,)
+    extent = file.with_name(f"{file.stem}-flat{file.suffix}")
+    text = flat_descriptor(len(disk.data) // 512, extent.name, kind="monolithicFlat")
+    write_once({extent: disk.data, file: text.encode("utf-8")})
+    return file, extent
