@@ -1,4 +1,8 @@
-"""Say what is on an ISO, ours or a stranger's, and which machines it can boot."""
+"""Say what is on boot media, ours or a stranger's, and which machines they can boot.
+
+An ISO is read here; disk images are handed to :mod:`vmboot.media.diskinspect`. Which of the two a
+file is, its content decides.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +13,29 @@ from itertools import islice
 from pathlib import Path
 
 from vmboot.errors import MediaError
+from vmboot.media.diskinspect import inspect_disk, is_disk
+from vmboot.media.diskinspection import DiskInspection
 from vmboot.media.eltorito import BootEntry, boot_info_problem, read_boot_image, read_catalog
 from vmboot.media.fatread import is_fat, read_fat
-from vmboot.media.identify import Identity, identify
+from vmboot.media.identify import Identity
 from vmboot.media.inspection import Boots, FoundLoader, Inspection
-from vmboot.media.isoread import BLOCK, IsoFile, IsoImage, Source, read_iso
+from vmboot.media.isoread import BLOCK, IsoFile, IsoImage, is_iso, read_iso
 from vmboot.media.own import OwnMedia, read_own
+from vmboot.media.programs import (
+    MAX_LOADER,
+    MAX_PROGRAM_BYTES,
+    MAX_PROGRAMS,
+    Programs,
+    looks_like_program,
+)
 from vmboot.media.scriptread import is_ours
+from vmboot.media.source import Source
 from vmboot.media.strangers import find_addresses, looks_like_config
 from vmboot.media.verdict import Verdict, judge
 from vmboot.model import Firmware
 
-__all__ = ["Boots", "FoundLoader", "Inspection", "inspect"]
+__all__ = ["Boots", "DiskInspection", "FoundLoader", "Inspection", "inspect", "inspect_iso"]
 
-MAX_LOADER = 16 * 1024 * 1024
-MAX_LOADERS = 64
-MAX_PROGRAMS = 500  # files looked at because of their names
-MAX_PROGRAM_BYTES = 256 * 1024 * 1024  # in all
 MAX_TEXTS = 200
 MANIFEST, BIOS_SCRIPT, UEFI_SCRIPT = "vmboot.json", "script.ipx", "EFI/BOOT/autoexec.ipxe"
 _PARTS = {
@@ -33,7 +43,6 @@ _PARTS = {
     "ipxe.lkrn": "ipxe_lkrn",
     "esp:EFI/BOOT/BOOTX64.EFI": "ipxe_efi",
 }
-_PROGRAMS = (".efi", ".bin", ".c32", ".lkrn", ".krn")
 
 
 @dataclass
@@ -45,21 +54,46 @@ class _Found:
     entries: tuple[BootEntry, ...] = ()
     esp: Mapping[str, bytes] = field(default_factory=dict)
     boot_info_table: str = "absent"
-    loaders: dict[str, Identity] = field(default_factory=dict)
+    programs: Programs = field(default_factory=Programs)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def loaders(self) -> Mapping[str, Identity]:
+        return self.programs.known
 
-def inspect(target: bytes | str | Path) -> Inspection:
+
+def inspect(target: bytes | str | Path) -> Inspection | DiskInspection:
+    """Read an ISO or a disk image of any kind: a path, or its bytes.
+
+    :raises NotFoundError: there is no such file
+    :raises MediaError: it is neither, or it is cut off or too damaged to be read
+    """
+    with Source(target) as source:
+        if is_iso(source):
+            return _guarded(source)
+    if is_disk(target):
+        return inspect_disk(target)
+    raise MediaError(
+        "this is not an ISO 9660 image, and no disk image with a partition table or FAT volume",
+        hint="name an ISO or a raw, VMDK, VHD or VHDX disk; a download may be only half of it",
+    )
+
+
+def inspect_iso(target: bytes | str | Path) -> Inspection:
     """Read an ISO image: a path, or its bytes.
 
     :raises NotFoundError: there is no such file
     :raises MediaError: it is no ISO 9660 image, or it is cut off or too damaged to be read
     """
     with Source(target) as source:
-        try:
-            return _inspect(source)
-        except (struct.error, IndexError, OSError) as error:
-            raise MediaError(f"the image is damaged: {error}") from error
+        return _guarded(source)
+
+
+def _guarded(source: Source) -> Inspection:
+    try:
+        return _inspect(source)
+    except (struct.error, IndexError, OSError) as error:
+        raise MediaError(f"the image is damaged: {error}") from error
 
 
 def _inspect(source: Source) -> Inspection:
@@ -92,7 +126,9 @@ def _result(found: _Found, own: OwnMedia | None, verdict: Verdict) -> Inspection
         config=config,
         manifest=own.manifest if own else None,
         addresses={} if own else find_addresses(dict(_texts(found))),
-        problems=_unique(found.problems, own.problems if own else (), verdict.problems),
+        problems=_unique(
+            found.problems, found.programs.problems, own.problems if own else (), verdict.problems
+        ),
         notes=verdict.notes,
     )
 
@@ -137,35 +173,20 @@ def _read_programs(found: _Found) -> None:
             found.problems.append(f"the BIOS boot image cannot be read: {error.message}")
             continue
         found.boot_info_table = boot_info_problem(data, entry) or "ok"
-        _note(found, entry.path or f"block {entry.block}", data)
+        found.programs.note(entry.path or f"block {entry.block}", data)
     for path, program in found.esp.items():
-        _note(found, f"esp:{path}", program)
+        found.programs.note(f"esp:{path}", program)
     left = MAX_PROGRAM_BYTES
     for file in _programs(found):
         left -= file.size
         content = _content(found, file.path, MAX_LOADER) if left >= 0 else None
         if content:
-            _note(found, file.path, content)
+            found.programs.note(file.path, content)
 
 
 def _programs(found: _Found) -> list[IsoFile]:
-    named = (file for file in found.image.files if file.path.lower().endswith(_PROGRAMS))
-    small = (file for file in named if file.size <= MAX_LOADER and file.path not in found.loaders)
-    return list(islice(small, MAX_PROGRAMS))
-
-
-def _note(found: _Found, path: str, data: bytes) -> None:
-    if len(found.loaders) >= MAX_LOADERS or len(data) > MAX_LOADER:
-        return
-    try:
-        identity = identify(data)
-    except MediaError as error:
-        found.problems.append(f"{path} is damaged: {error.message}")
-        return
-    if identity is not None:
-        found.loaders[path] = identity
-        if identity.damaged:
-            found.problems.append(f"the signature of {path} cannot be read: {identity.damaged}")
+    named = (file for file in found.image.files if looks_like_program(file.path, file.size))
+    return list(islice((file for file in named if file.path not in found.loaders), MAX_PROGRAMS))
 
 
 def _read_own(found: _Found) -> OwnMedia | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,15 +39,22 @@ class Boots:
     """Which machines the media can start, as far as the image shows.
 
     ``secure_boot``: the UEFI program is signed under Microsoft's UEFI authority, which VMware's
-    virtual firmware trusts as delivered.
+    virtual firmware trusts as delivered. ``why_not``: the reasons for each firmware that does not.
     """
 
     bios: bool = False
     uefi: bool = False
     secure_boot: bool = False
+    why_not: Mapping[Firmware, tuple[str, ...]] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, bool]:
-        return {"bios": self.bios, "uefi": self.uefi, "secure_boot": self.secure_boot}
+    def to_json(self) -> dict[str, Any]:
+        reasons = {each.value: list(self.why_not.get(each, ())) for each in Firmware}
+        return {
+            "bios": self.bios,
+            "uefi": self.uefi,
+            "secure_boot": self.secure_boot,
+            "why_not": reasons,
+        }
 
 
 @dataclass(frozen=True)
@@ -97,22 +104,34 @@ class Inspection:
             "esp": dict(self.esp),
             "loaders": [loader.to_json() for loader in self.loaders],
             "boots": self.boots.to_json(),
-            "servers": [{"address": each.address, "name": each.name} for each in self.servers],
-            "bootstrap": {
-                firmware.value: {
-                    "file": each.file,
-                    "protocol": each.transport.value,
-                    "sha256": each.sha256,
-                }
-                for firmware, each in sorted(self.bootstrap.items())
-            },
-            "network": _network(self.config),
-            "random_start": self.config.random_start if self.config else None,
+            **config_json(self.servers, self.bootstrap, self.config),
             "manifest": dict(self.manifest) if self.manifest is not None else None,
             "addresses": {path: list(found) for path, found in self.addresses.items()},
             "problems": list(self.problems),
             "notes": list(self.notes),
         }
+
+
+def config_json(
+    servers: Sequence[BootServer],
+    bootstrap: Mapping[Firmware, Bootstrap],
+    config: BootConfig | None,
+) -> dict[str, Any]:
+    """What media of ours say of themselves, with the same keys on an ISO and on a disk."""
+    return {
+        "servers": [{"address": each.address, "name": each.name} for each in servers],
+        "bootstrap": {
+            firmware.value: {
+                "file": each.file,
+                "protocol": each.transport.value,
+                "sha256": each.sha256,
+            }
+            for firmware, each in sorted(bootstrap.items())
+        },
+        "network": _network(config),
+        "random_start": config.random_start if config else None,
+        **({"work": True} if config and config.work else {}),
+    }
 
 
 def _network(config: BootConfig | None) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from vmboot.errors import MediaError
 from vmboot.media.source import MAX_READ, Source
 
-__all__ = ["BLOCK", "MAX_READ", "IsoFile", "IsoImage", "Source", "read_iso"]
+__all__ = ["BLOCK", "MAX_READ", "IsoFile", "IsoImage", "Source", "is_iso", "read_iso"]
 
 BLOCK = 2048
 FIRST_DESCRIPTOR = 16
@@ -67,6 +67,12 @@ class _Walk:
 
     entries: int = 0
     directories: set[int] = field(default_factory=set)
+
+
+def is_iso(source: Source) -> bool:
+    """Whether ``source`` has the mark of ISO 9660 where it belongs."""
+    at = FIRST_DESCRIPTOR * BLOCK
+    return source.size >= at + BLOCK and source.read(at + 1, 5) == b"CD001"
 
 
 def read_iso(source: Source) -> IsoImage:

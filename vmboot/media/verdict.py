@@ -9,9 +9,11 @@ from vmboot.media.eltorito import BootEntry
 from vmboot.media.identify import Identity
 from vmboot.media.inspection import Boots
 from vmboot.media.isoread import IsoImage
+from vmboot.model import Firmware
 
 DEFAULT_PROGRAM = "efi/boot/bootx64.efi"  # UEFI 2.10 section 3.5.1.1, x64
 TRUSTED_AUTHORITY = "Microsoft"  # issuers of third-party UEFI programs in VMware's default db
+_NOT_BIOS, _NOT_UEFI = ": BIOS VMs will not boot it", ": UEFI VMs will not boot it"
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,19 @@ def judge(
     bios = tuple(_bios(image, entries, loaders))
     uefi = tuple(_uefi(entries, esp, loaders))
     program = _program(esp, loaders)
-    secure = tuple(_secure(program)) if not uefi else ()
+    secure = tuple(secure_notes(program)) if not uefi else ()
     boots = Boots(
-        bios=not bios, uefi=not uefi, secure_boot=not uefi and program is not None and not secure
+        bios=not bios,
+        uefi=not uefi,
+        secure_boot=not uefi and program is not None and not secure,
+        why_not={Firmware.BIOS: _reasons(bios), Firmware.UEFI: _reasons(uefi)},
     )
     return Verdict(boots, (*bios, *uefi), secure)
+
+
+def _reasons(problems: Sequence[str]) -> tuple[str, ...]:
+    """The problems without what follows from them."""
+    return tuple(problem.removesuffix(_NOT_BIOS).removesuffix(_NOT_UEFI) for problem in problems)
 
 
 def _bios(
@@ -45,10 +55,10 @@ def _bios(
 ) -> Iterator[str]:
     mine = [entry for entry in entries if entry.platform == "bios"]
     if not mine:
-        yield "no BIOS boot entry: BIOS VMs will not boot it"
+        yield f"no BIOS boot entry{_NOT_BIOS}"
         return
     if not any(entry.bootable for entry in mine):
-        yield "the BIOS boot entry is marked not bootable: BIOS VMs will not boot it"
+        yield f"the BIOS boot entry is marked not bootable{_NOT_BIOS}"
     first = loaders.get(mine[0].path)
     if first is not None and first.kind == "isolinux":
         yield from _isolinux(image)
@@ -59,7 +69,7 @@ def _isolinux(image: IsoImage) -> Iterator[str]:
     names = {file.path.lower().rpartition("/")[2] for file in image.files}
     for name in ("ldlinux.c32", "isolinux.cfg"):
         if name not in names and not (name == "isolinux.cfg" and "syslinux.cfg" in names):
-            yield f"isolinux.bin is there but {name} is not: BIOS VMs will not boot it"
+            yield f"isolinux.bin is there but {name} is not{_NOT_BIOS}"
 
 
 def _uefi(
@@ -67,26 +77,39 @@ def _uefi(
 ) -> Iterator[str]:
     mine = [entry for entry in entries if entry.platform == "uefi"]
     if not mine:
-        yield "no UEFI boot entry: UEFI VMs will not boot it"
+        yield f"no UEFI boot entry{_NOT_UEFI}"
         return
     if not any(entry.bootable for entry in mine):
-        yield "the UEFI boot entry is marked not bootable: UEFI VMs will not boot it"
+        yield f"the UEFI boot entry is marked not bootable{_NOT_UEFI}"
     program = _program(esp, loaders)
     if program is None:
-        yield "the UEFI boot image has no EFI/BOOT/BOOTX64.EFI program: UEFI VMs will not boot it"
+        yield f"the UEFI boot image has no EFI/BOOT/BOOTX64.EFI program{_NOT_UEFI}"
         return
     if program.arch != "x86_64":
-        yield f"BOOTX64.EFI is for {program.arch}: UEFI VMs will not boot it"
-    if program.kind.startswith("ipxe") and "autoexec" not in program.capabilities:
-        script = any(path.lower().endswith("autoexec.ipxe") for path in esp)
-        if script:
-            yield (
-                f"BOOTX64.EFI is iPXE {program.version}, which ignores autoexec.ipxe: "
-                "UEFI VMs will start it, but it will not find its boot servers"
-            )
+        yield f"BOOTX64.EFI is for {program.arch}{_NOT_UEFI}"
+    if not reads_script(program) and any(is_script(path) for path in esp):
+        yield (
+            f"{ignores_script(program)}: "
+            "UEFI VMs will start it, but it will not find its boot servers"
+        )
 
 
-def _secure(program: Identity | None) -> Iterator[str]:
+def is_script(path: str) -> bool:
+    """Whether iPXE would run the file ``path`` by itself."""
+    return path.lower().rpartition("/")[2] == "autoexec.ipxe"
+
+
+def reads_script(program: Identity) -> bool:
+    """Whether ``program`` is no iPXE, or one that runs autoexec.ipxe."""
+    return not program.kind.startswith("ipxe") or "autoexec" in program.capabilities
+
+
+def ignores_script(program: Identity) -> str:
+    return f"BOOTX64.EFI is iPXE {program.version}, which ignores autoexec.ipxe"
+
+
+def secure_notes(program: Identity | None) -> Iterator[str]:
+    """Why a machine with Secure Boot may not start ``program``."""
     if program is None:
         return
     if not program.signers:

@@ -84,7 +84,12 @@ def test_a_path_gives_the_same_as_its_bytes(tmp_path: Path) -> None:
 
 def test_an_inspection_is_json() -> None:
     document = json.loads(json.dumps(inspect(OURS).to_json()))
-    assert document["boots"] == {"bios": True, "uefi": True, "secure_boot": False}
+    assert document["boots"] == {
+        "bios": True,
+        "uefi": True,
+        "secure_boot": False,
+        "why_not": {"bios": [], "uefi": []},
+    }
     assert document["servers"][1] == {"address": "10.0.0.12", "name": ""}
     assert document["bootstrap"]["uefi"]["file"] == "pvsnbpx64.efi"
     assert document["network"] == {"mode": "dhcp", "vlan": None}

@@ -1,4 +1,4 @@
-"""``vmboot media inspect``: what any ISO holds, ours or a stranger's."""
+"""``vmboot media inspect``: what any ISO or disk image holds, ours or a stranger's."""
 
 from __future__ import annotations
 
@@ -18,17 +18,23 @@ class Options:
     file: Path
 
 
-@make_command("inspect", example="vmboot media inspect boot.iso")
+@make_command(
+    "inspect", example="vmboot media inspect boot.iso\nvmboot media inspect BDM.vhdx --json"
+)
 @click.argument("file", type=FILE)
 def command(terminal: Terminal, file: Path) -> Exit:
-    """Show El Torito entries, loaders, server list and script of an ISO."""
+    """Show what an ISO or disk image holds and boots, and why not, for BIOS and UEFI.
+
+    Disks: raw, VMDK, VHD and VHDX; the content decides, not the name. Shown are the partition
+    table or El Torito entries, files, loaders and who signed them, server list and network.
+    """
     return run(Options(file=file), terminal)
 
 
 def run(options: Options, terminal: Terminal) -> Exit:
     """Read the file and show what it is."""
     from vmboot import api
-    from vmboot.cli.views.media import inspection_view
+    from vmboot.cli.views.inspection import inspection_view
 
     inspection = api.inspect(options.file)
     terminal.deliver(inspection.to_json, lambda: inspection_view(str(options.file), inspection))
