@@ -183,8 +183,14 @@ def boot_order_of(options: ET.Element | None) -> tuple[BootEntry, ...]:
     )
 
 
+# One value for all that are alike, as most of a fleet's are.
+_one_controller = lru_cache(maxsize=256)(Controller)
+_one_connection = lru_cache(maxsize=16)(Connection)
+_one_backing = lru_cache(maxsize=512)(DiskBacking)
+
+
 def _controller(model: str, parts: Mapping[str, ET.Element]) -> Controller:
-    return Controller(
+    return _one_controller(
         key=_int(parts, "key") or 0,
         bus=BUS_OF_CONTROLLER[model],
         number=_int(parts, "busNumber") or 0,
@@ -228,22 +234,14 @@ def _capacity(parts: Mapping[str, ET.Element]) -> int:
 def _disk_backing(element: ET.Element | None, capacity: int) -> DiskBacking | None:
     if element is None:
         return None
-    return _shared_backing(
-        soap.text(element, "datastore"),
-        capacity,
-        soap.text(element, "diskMode") or "persistent",
-        soap.text(element, "sharing"),
-        DISK_KINDS.get(soap.type_of(element), "other"),
-        soap.child(element, "parent") is not None,
+    return _one_backing(
+        datastore=intern(soap.text(element, "datastore")),
+        capacity=capacity,
+        mode=soap.text(element, "diskMode") or "persistent",
+        sharing=soap.text(element, "sharing"),
+        kind=DISK_KINDS.get(soap.type_of(element), "other"),
+        has_parent=soap.child(element, "parent") is not None,
     )
-
-
-@lru_cache(maxsize=512)
-def _shared_backing(
-    datastore: str, capacity: int, mode: str, sharing: str, kind: str, has_parent: bool
-) -> DiskBacking:
-    """One value for all disks that are alike, and a fleet's mostly are."""
-    return DiskBacking(intern(datastore), capacity, mode, intern(sharing), kind, has_parent)
 
 
 def _nic(model: str, parts: Mapping[str, ET.Element]) -> Device:
@@ -287,7 +285,7 @@ def _cd_backing(element: ET.Element | None) -> CdBacking | None:
 def _connection(element: ET.Element | None) -> Connection | None:
     if element is None:
         return None
-    return Connection(
+    return _one_connection(
         start_connected=soap.flag(element, "startConnected") or False,
         connected=soap.flag(element, "connected") or False,
         allow_guest_control=soap.flag(element, "allowGuestControl") or False,
