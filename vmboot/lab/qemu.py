@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -98,6 +98,8 @@ def power_on(
     """
     qemu = find_qemu()
     firmware = find_firmware(machine.firmware, secure_boot=machine.secure_boot)
+    if machine.variables is not None:
+        firmware = replace(firmware, variables=machine.variables)
     # Unix socket names are limited to 107 bytes, so the socket is not in the caller's folder.
     with TemporaryDirectory(prefix="vmboot-qemu-") as work:
         code, variables = flash_copy(firmware, Path(work))

@@ -48,6 +48,8 @@ class RehearsalMachine:
     :param iso: what the CD drive holds; ``None`` for an empty drive
     :param start_connected: a CD that is not connected at power on counts as an empty drive
     :param disks: in the order in which the firmware tries them
+    :param variables: a template of the firmware's variable store, with the keys it trusts, instead
+        of the distribution's with Microsoft's
     """
 
     name: str
@@ -60,6 +62,7 @@ class RehearsalMachine:
     cd_controller: Literal["ide", "sata"] = "ide"
     start_connected: bool = True
     disks: tuple[RehearsalDisk, ...] = ()
+    variables: Path | None = None
 
     def __post_init__(self) -> None:
         if not _MAC.fullmatch(self.mac):
