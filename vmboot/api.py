@@ -18,9 +18,11 @@ from vmboot.events import Sink, ignore
 
 if TYPE_CHECKING:
     import threading
+    from datetime import datetime
 
     from vmboot.fleet.checkup import Finding
     from vmboot.fleet.plan import Plan, PowerPolicy
+    from vmboot.fleet.pvsdevices import DeviceReport
     from vmboot.fleet.result import RunResult
     from vmboot.fleet.rollout_result import RolloutResult
     from vmboot.fleet.runs import RunSummary
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from vmboot.media.importing import ImportedMedia
     from vmboot.media.inspection import Inspection
     from vmboot.media.iso import BootIso
+    from vmboot.media.pvsdevicelist import PvsDevice
     from vmboot.media.pvsservers import Kind, ServerList
     from vmboot.model import BootConfig
     from vmboot.vsphere.credentials import Credentials
@@ -45,6 +48,7 @@ __all__ = [
     "apply",
     "build_bdm",
     "build_iso",
+    "check_devices",
     "connect",
     "credentials",
     "doctor",
@@ -439,6 +443,22 @@ def read_servers(path: str | Path, *, kind: Kind = "auto", bios: bool = False) -
     from vmboot.media.pvsservers import read_servers as read
 
     return read(path, kind=kind, bios=bios)
+
+
+def check_devices(
+    fleet: Fleet,
+    session: Session,
+    devices: str | Path | Sequence[PvsDevice],
+    *,
+    changed_since: datetime | None = None,
+    sink: Sink = ignore,
+) -> DeviceReport:
+    """Hold an export of Get-PvsDevice against the vCenter. See
+    :func:`vmboot.fleet.pvsdevices.check_devices`.
+    """
+    from vmboot.fleet.pvsdevices import check_devices as check
+
+    return check(fleet, session, devices, changed_since=changed_since, sink=sink)
 
 
 def find_loaders(*, dirs: Sequence[str | Path] = ()) -> tuple[Loader, ...]:

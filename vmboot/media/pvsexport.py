@@ -101,8 +101,8 @@ def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
-        address = value.get("IPAddressToString")
-        return address if isinstance(address, str) else "(an object)"
+        known = value.get("IPAddressToString") or value.get("value")  # an address, a date
+        return known if isinstance(known, str) else "(an object)"
     return "(a list)" if isinstance(value, list) else str(value)
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from vmboot.cli.commands import media_bdm, media_import, media_inspect, media_iso, media_servers
+from vmboot.cli.commands import (
+    media_bdm,
+    media_devices,
+    media_import,
+    media_inspect,
+    media_iso,
+    media_servers,
+)
 from vmboot.cli.options import group
 
 command = group("media", "Build boot media, or read what an image holds.")
@@ -11,3 +18,4 @@ command.add_command(media_bdm.command)
 command.add_command(media_inspect.command)
 command.add_command(media_import.command)
 command.add_command(media_servers.command)
+command.add_command(media_devices.command)

@@ -1,4 +1,4 @@
-"""A PVS site's own files on the screen: imported media, server lists."""
+"""A PVS site's own files on the screen: imported media, server lists, target devices."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from vmboot.cli.text import printable, size
+from vmboot.cli.text import plural, printable, size
 from vmboot.cli.views.media import facts
-from vmboot.cli.views.table import line, stack, table
+from vmboot.cli.views.table import heading, line, stack, table
 
 if TYPE_CHECKING:
+    from vmboot.fleet.pvsdevices import DeviceMatch, DeviceReport
     from vmboot.media.importing import ImportedMedia
     from vmboot.model import BootServer
 
@@ -47,6 +48,40 @@ def import_view(file: str, imported: ImportedMedia, document: Mapping[str, Any])
 def servers_view(servers: Sequence[BootServer]) -> RenderableType:
     """A ``boot_servers`` block, to be pasted into a fleet document."""
     return line("\n".join(["boot_servers:", *map(_server, servers)]))
+
+
+def devices_view(report: DeviceReport, *, everything: bool = False) -> RenderableType:
+    """Devices with something to look into, or all of them; VMs of the fleet without a device."""
+    shown = [each for each in report.devices if everything or each.problems]
+    rows = [
+        (each.device.name or "-", each.device.mac, _below(each.paths or ("-",)), _why(each))
+        for each in shown
+    ]
+    return stack(
+        heading(f"PVS devices and machines on {report.vcenter}"),
+        table(("device", "MAC", "machine", "to look into"), rows, whole=frozenset({1}))
+        if rows
+        else None,
+        _lines("no device record has a MAC of", report.without, "yellow"),
+        line(_sum(report), "bold"),
+    )
+
+
+def _why(match: DeviceMatch) -> Text:
+    return _below(match.problems, "yellow")
+
+
+def _below(texts: Sequence[str], style: str = "") -> Text:
+    return Text("\n".join(printable(each) for each in texts), style=style)
+
+
+def _sum(report: DeviceReport) -> str:
+    problems = sum(bool(each.problems) for each in report.devices)
+    stale = f", {len(report.stale)} with an old BDM" if report.changed_since else ""
+    return (
+        f"{plural(len(report.devices), 'device')}: {problems} to look into{stale}; "
+        f"{plural(len(report.without), 'VM')} of the fleet without a device."
+    )
 
 
 def _server(server: BootServer) -> str:
