@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.vsphere.builders import AHCI, IDE0, SCSI, cd, disk, machine, nic, uefi
+from tests.unit.vsphere.builders import AHCI, BDM, IDE0, SCSI, cd, disk, machine, nic, uefi
+from tests.unit.vsphere.serverside import read_back
 from vmboot.errors import RefusedError
 from vmboot.vsphere.bootorder import (
     defer_boot_order,
     map_boot_order,
     nic_key,
     plan_boot_order,
+    predict_boot_order,
     rebase_boot_order,
 )
-from vmboot.vsphere.changes import MoveDevice, SetBootOrder
-from vmboot.vsphere.machine import BootEntry, Machine
+from vmboot.vsphere.changes import AddController, AddDisk, MoveDevice, SetBootOrder
+from vmboot.vsphere.effects import machine_after
+from vmboot.vsphere.machine import BootEntry, Bus, Machine
 
 CD, FLOPPY = BootEntry("cdrom"), BootEntry("floppy")
 DISK, NIC, NIC2 = BootEntry("disk", 2000), BootEntry("ethernet", 4000), BootEntry("ethernet", 4001)
@@ -45,6 +48,7 @@ DEVICES = (cd(IDE0), disk(SCSI), nic(4000), nic(4001))
         ),
         pytest.param(uefi(*DEVICES, hw_version=15), (CD,), id="no Quick Boot before version 16"),
         pytest.param(uefi(cd(IDE0)), (CD,), id="nor without a NIC"),
+        pytest.param(uefi(*DEVICES, quick_boot=False), (CD,), id="nor where it is switched off"),
     ],
 )
 def test_the_cd_comes_first(found: Machine, after: tuple[BootEntry, ...]):
@@ -126,3 +130,54 @@ def test_what_is_gone_is_left_out_when_keys_are_mapped():
     now = machine(nic(4005))
 
     assert map_boot_order((CD, DISK, NIC), of=then, to=now) == (CD,)
+
+
+OURS = BootEntry("disk", -302)
+SWAP = (
+    MoveDevice(2000, "Hard disk 1", 1000, 0, 1000, 1),
+    AddDisk(-302, 1000, 0, BDM),
+    SetBootOrder((DISK,), (OURS, NIC, DISK)),
+)
+OCCUPIED = machine(disk(SCSI), nic(), boot_order=(DISK,))
+
+
+def test_an_order_that_names_a_new_disk_waits_or_is_foretold():
+    first, deferred = defer_boot_order(SWAP, machine=OCCUPIED)
+
+    assert (first, deferred) == (SWAP[:2], SWAP[2])
+    assert predict_boot_order(SWAP, OCCUPIED) == SetBootOrder(
+        (DISK,), (BootEntry("disk", 2000), NIC, BootEntry("disk", 2001))
+    )
+
+
+def test_the_new_disk_is_found_again_by_its_file_whatever_its_key():
+    now = read_back(machine_after(OCCUPIED, SWAP[:2]))
+
+    assert rebase_boot_order(SWAP[2], planned_on=OCCUPIED, now=now, changes=SWAP) == SetBootOrder(
+        now.boot_order, (BootEntry("disk", 2000), NIC, BootEntry("disk", 2001))
+    )
+
+
+def test_an_order_that_stays_is_foretold_for_the_disk_that_moves():
+    assert predict_boot_order(SWAP[:1], OCCUPIED) == SetBootOrder(
+        (DISK,), (BootEntry("disk", 2001),)
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param((SetBootOrder((DISK,), (NIC, DISK)),), id="nothing has to wait"),
+        pytest.param((AddDisk(-302, 4711, 0, BDM), SWAP[2]), id="an unknown controller"),
+        pytest.param(
+            (
+                AddController(-301, Bus.SCSI, 1, "ParaVirtualSCSIController"),
+                AddDisk(-302, -301, 64, BDM),
+                SWAP[2],
+            ),
+            id="an impossible unit",
+        ),
+    ],
+)
+def test_where_there_is_nothing_to_foretell_nothing_is(changes: tuple):
+    assert predict_boot_order(changes, OCCUPIED) is None

@@ -7,17 +7,31 @@ import json
 import pytest
 from hypothesis import given
 
-from tests.unit.vsphere.builders import EMPTY, IDE0, NEVER, OTHER, OURS, cd, machine
-from tests.unit.vsphere.strategies import machines
+from tests.unit.vsphere.builders import (
+    BDM,
+    EMPTY,
+    IDE0,
+    NEVER,
+    OTHER,
+    OURS,
+    SCSI,
+    cd,
+    disk,
+    machine,
+)
+from tests.unit.vsphere.strategies import disk_machines, machines
 from vmboot.errors import InputError
 from vmboot.vsphere.changes import (
     AddCdrom,
     AddController,
+    AddDisk,
     Change,
+    DetachDisk,
     MoveDevice,
     RemoveDevice,
     SetBootOrder,
     SetCdrom,
+    SetExtra,
 )
 from vmboot.vsphere.machine import BootEntry, Bus, Connection, Machine
 from vmboot.vsphere.machine_json import (
@@ -40,6 +54,9 @@ def test_a_machine_comes_back_as_it_was(found: Machine):
         AddCdrom(-2, -1, 0, OURS, Connection(start_connected=True)),
         SetCdrom(3000, "CD", 200, 0, OTHER, NEVER, EMPTY, Connection(connected=True)),
         MoveDevice(2000, "Hard disk 1", 200, 0, 201, 1),
+        AddDisk(-2, -1, 0, BDM, "datastore-1"),
+        DetachDisk(2000, "Hard disk 1", BDM),
+        SetExtra("vmboot.media", "", "boot 0123456789ab"),
         RemoveDevice(3000, "CD"),
         SetBootOrder((), (BootEntry("cdrom"), BootEntry("disk", 2000))),
     ],
@@ -47,6 +64,24 @@ def test_a_machine_comes_back_as_it_was(found: Machine):
 )
 def test_a_change_comes_back_as_it_was(change: Change):
     assert change_from_json(json.loads(json.dumps(change_to_json(change)))) == change
+
+
+@given(disk_machines())
+def test_so_does_one_with_disks_of_every_kind(found: Machine):
+    assert machine_from_json(json.loads(json.dumps(machine_to_json(found)))) == found
+
+
+def test_a_machine_recorded_before_there_were_boot_disks_is_read():
+    data = json.loads(json.dumps(machine_to_json(machine(disk(SCSI)))))
+    for name in ("home", "media", "quick_boot", "fault_tolerant", "encrypted"):
+        del data[name]
+    del data["hardware"]["devices"][0]["disk"]
+    for controller in data["hardware"]["controllers"]:
+        del controller["shared"]
+
+    found = machine_from_json(data)
+    assert found.hardware.devices[0].disk is None
+    assert (found.media, found.quick_boot, found.encrypted) == ("", None, False)
 
 
 @pytest.mark.parametrize(

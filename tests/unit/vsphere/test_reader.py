@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from vmboot.vsphere.collector import Found
 from vmboot.vsphere.machine import (
     BootEntry,
     Bus,
@@ -14,8 +16,12 @@ from vmboot.vsphere.machine import (
     Controller,
     Device,
     DeviceKind,
+    DiskBacking,
+    Machine,
 )
-from vmboot.vsphere.reader import boot_order_of, hardware_of
+from vmboot.vsphere.paths import PathFinder
+from vmboot.vsphere.reader import MACHINE_PROPERTIES, boot_order_of, hardware_of, machine_of
+from vmboot.vsphere.soap import Ref
 
 HEAD = '<val xmlns="urn:vim25" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
 
@@ -96,6 +102,90 @@ def test_disks_with_their_file():
 
     assert (found.kind, found.file, found.unit) == (DeviceKind.DISK, "[ds] a.vmdk", 3)
     assert found.uuid == "6000c29a-00"
+
+
+FILE = '<fileName>[ds] a.vmdk</fileName><datastore type="Datastore">datastore-1</datastore>'
+
+
+@pytest.mark.parametrize(
+    ("kind", "inner", "size", "backing"),
+    [
+        (
+            "VirtualDiskFlatVer2BackingInfo",
+            "<diskMode>independent_persistent</diskMode><sharing>sharingMultiWriter</sharing>",
+            "<capacityInKB>8192</capacityInKB><capacityInBytes>8388608</capacityInBytes>",
+            DiskBacking("datastore-1", 8 * 1024**2, "independent_persistent", "sharingMultiWriter"),
+        ),
+        (
+            "VirtualDiskSeSparseBackingInfo",
+            f'<diskMode>persistent</diskMode><parent xsi:type="x">{FILE}</parent>',
+            "<capacityInKB>8192</capacityInKB>",
+            DiskBacking("datastore-1", 8 * 1024**2, kind="sesparse", has_parent=True),
+        ),
+        (
+            "VirtualDiskRawDiskMappingVer1BackingInfo",
+            "<compatibilityMode>physicalMode</compatibilityMode>",
+            "",
+            DiskBacking("datastore-1", kind="rdm"),
+        ),
+        ("VirtualDiskFutureBackingInfo", "", "", DiskBacking("datastore-1", kind="other")),
+    ],
+)
+def test_disks_with_what_they_are_made_of(kind: str, inner: str, size: str, backing: DiskBacking):
+    text = f'<backing xsi:type="{kind}">{FILE}{inner}</backing>{size}{AT.format(1000, 0)}'
+    (found,) = hardware_of(element(device("VirtualDisk", 2000, text))).devices
+
+    assert found.disk == backing
+
+
+@pytest.mark.parametrize(
+    ("bus", "shared"), [("noSharing", False), ("physicalSharing", True), ("virtualSharing", True)]
+)
+def test_controllers_whose_bus_others_share(bus: str, shared: bool):
+    text = device("ParaVirtualSCSIController", 1000, f"<sharedBus>{bus}</sharedBus>")
+    (found,) = hardware_of(element(text)).controllers
+
+    assert found.shared is shared
+
+
+def machine_with(**text: str) -> Machine:
+    """A machine of which the vCenter tells ``text``, by property; ``_`` stands for a dot."""
+    props = {
+        path: ET.fromstring(f"{HEAD}{text[name]}</val>")
+        for path in MACHINE_PROPERTIES
+        if (name := re.sub(r"\W+", "_", path).strip("_")) in text
+    }
+    return machine_of(Found(Ref("VirtualMachine", "vm-1"), props), PathFinder("group-d1"), {})
+
+
+def test_what_a_boot_disk_depends_on():
+    found = machine_with(
+        config_files_vmPathName="[shared-01] pvs-001/pvs-001.vmx",
+        config_extraConfig_vmboot_media="<key>vmboot.media</key><value>boot 0123456789ab</value>",
+        config_extraConfig_efi_quickBoot_enabled="<key>e</key><value>FALSE</value>",
+        runtime_faultToleranceState="needSecondary",
+        config_keyId_keyId="52c7a1",
+    )
+
+    assert (found.home, found.media) == ("[shared-01] pvs-001", "boot 0123456789ab")
+    assert (found.quick_boot, found.fault_tolerant, found.encrypted) == (False, True, True)
+
+
+def test_most_machines_have_nothing_of_it():
+    found = machine_with(runtime_faultToleranceState="notConfigured")
+
+    assert (found.home, found.media, found.quick_boot) == ("", "", None)
+    assert not found.fault_tolerant
+    assert not found.encrypted
+
+
+def test_alike_parts_of_many_machines_are_one_value():
+    text = device("ParaVirtualSCSIController", 1000, "<sharedBus>noSharing</sharedBus>")
+    text += device("VirtualDisk", 2000, f'<backing xsi:type="x">{FILE}</backing>')
+    one, two = (hardware_of(element(text)) for _ in range(2))
+
+    assert one.controllers[0] is two.controllers[0]
+    assert one.devices[0].disk is two.devices[0].disk
 
 
 @pytest.mark.parametrize("model", ["VirtualVmxnet3", "VirtualE1000e", "VirtualFutureCard"])

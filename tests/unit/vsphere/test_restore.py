@@ -9,12 +9,18 @@ from hypothesis import given
 from tests.unit.vsphere.builders import (
     AHCI,
     AT_POWER_ON,
+    BDM,
+    BDM_MEDIA,
     EMPTY,
     IDE0,
     IDE1,
+    NVME,
+    OLD_BDM,
+    OLD_MEDIA,
     OTHER,
     OURS,
     SCSI,
+    SCSI1,
     cd,
     disk,
     machine,
@@ -24,7 +30,17 @@ from tests.unit.vsphere.builders import (
 from tests.unit.vsphere.strategies import machines
 from vmboot.vsphere.bootorder import defer_boot_order, plan_boot_order
 from vmboot.vsphere.cdrom import plan_cdrom
-from vmboot.vsphere.changes import AddCdrom, MoveDevice, RemoveDevice, SetBootOrder, SetCdrom
+from vmboot.vsphere.changes import (
+    AddCdrom,
+    AddController,
+    AddDisk,
+    DetachDisk,
+    MoveDevice,
+    RemoveDevice,
+    SetBootOrder,
+    SetCdrom,
+    SetExtra,
+)
 from vmboot.vsphere.effects import machine_after
 from vmboot.vsphere.machine import BootEntry, Bus, Connection, Controller, Machine
 from vmboot.vsphere.restore import plan_restore
@@ -140,3 +156,73 @@ def test_with_its_controller_if_need_be():
     assert same_boot(before, machine_after(machine(nic(), controllers=(IDE0,)), changes)) == (
         "there is a NIC with key 4000 that was not there",
     )
+
+
+def test_our_disk_goes_before_the_other_one_comes_home():
+    before = machine(disk(SCSI), nic())
+    moved = disk(SCSI, 1, key=2001, file="[shared-01] vm/2000.vmdk")
+    order = (BootEntry("disk", 2000), BootEntry("ethernet", 4000))
+    now = machine(disk(SCSI, file=BDM), moved, nic(), media=BDM_MEDIA, boot_order=order)
+
+    assert plan_restore(now, before) == (
+        DetachDisk(2000, "Hard disk 2000", BDM),
+        MoveDevice(2001, "Hard disk 2001", 1000, 1, 1000, 0),
+        SetExtra("vmboot.media", BDM_MEDIA, ""),
+        SetBootOrder(order, ()),
+    )
+
+
+def test_an_older_disk_of_ours_comes_back_with_its_place_in_the_order():
+    order = (BootEntry("disk", 2000),)
+    before = machine(disk(SCSI, file=OLD_BDM), media=OLD_MEDIA, boot_order=order)
+    now = machine(disk(SCSI, file=BDM), media=BDM_MEDIA, boot_order=order)
+
+    assert plan_restore(now, before) == (
+        DetachDisk(2000, "Hard disk 2000", BDM),
+        AddDisk(-201, 1000, 0, OLD_BDM, "datastore-1"),
+        SetExtra("vmboot.media", BDM_MEDIA, OLD_MEDIA),
+        SetBootOrder(order, (BootEntry("disk", -201),)),
+    )
+
+
+def test_a_controller_we_added_goes_unless_somebody_uses_it():
+    before = machine(nic(), controllers=(IDE0,))
+    ours = disk(SCSI, file=BDM)
+    theirs = disk(SCSI, 3, key=2003)
+
+    alone = plan_restore(machine(ours, nic(), controllers=(IDE0, SCSI)), before)
+    assert alone[-1] == RemoveDevice(1000, "SCSI controller 0")
+    used = plan_restore(machine(ours, theirs, nic(), controllers=(IDE0, SCSI)), before)
+    assert used == (DetachDisk(2000, "Hard disk 2000", BDM),)
+
+
+def test_a_controller_of_a_model_we_never_add_stays():
+    now = machine(nic(), controllers=(IDE0, NVME))
+
+    assert plan_restore(now, machine(nic(), controllers=(IDE0,))) == ()
+
+
+def test_a_controller_that_is_gone_comes_back_with_our_disk():
+    before = machine(disk(SCSI1, file=BDM), nic(), controllers=(IDE0, SCSI1))
+    changes = plan_restore(machine(nic(), controllers=(IDE0,)), before)
+
+    assert changes == (
+        AddController(-151, Bus.SCSI, 1, "ParaVirtualSCSIController"),
+        AddDisk(-201, -151, 0, BDM, "datastore-1"),
+    )
+
+
+def test_disks_move_home_in_the_order_in_which_their_places_become_free():
+    files = [f"[shared-01] vm/{name}.vmdk" for name in "ab"]
+    before = machine(disk(SCSI, 0, file=files[0]), disk(SCSI, 1, key=2001, file=files[1]))
+    now = machine(disk(SCSI, 1, key=2001, file=files[0]), disk(SCSI, 2, key=2002, file=files[1]))
+
+    assert [(c.key, c.to_unit) for c in plan_restore(now, before) if isinstance(c, MoveDevice)] == [
+        (2001, 0),
+        (2002, 1),
+    ]
+    back = plan_restore(before, now)
+    assert [(c.key, c.to_unit) for c in back if isinstance(c, MoveDevice)] == [
+        (2001, 2),
+        (2000, 1),
+    ]

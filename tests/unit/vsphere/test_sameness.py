@@ -9,6 +9,8 @@ import pytest
 from tests.unit.vsphere.builders import (
     AHCI,
     AT_POWER_ON,
+    BDM,
+    BDM_MEDIA,
     EMPTY,
     IDE0,
     OTHER,
@@ -83,6 +85,13 @@ def with_devices(*devices, controllers=BASE.hardware.controllers) -> Machine:
         (replace(BASE, firmware=Firmware.UEFI), "the firmware is uefi instead of bios"),
         (replace(BASE, secure_boot=True), "Secure Boot is on"),
         (replace(BASE, is_template=True), "it is a template"),
+        (replace(BASE, media=BDM_MEDIA), f"vmboot.media is {BDM_MEDIA} instead of not set"),
+        (
+            with_devices(
+                cd(IDE0, backing=OTHER), disk(SCSI), disk(SCSI, 1, key=2001, file=BDM), nic()
+            ),
+            f"there is a disk {BDM} that was not there",
+        ),
     ],
 )
 def test_each_difference_has_its_words(found: Machine, words: str):

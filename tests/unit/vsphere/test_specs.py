@@ -8,10 +8,13 @@ from pyVmomi import vim
 from tests.unit.vsphere.builders import (
     AHCI,
     AT_POWER_ON,
+    BDM,
+    BDM_MEDIA,
     EMPTY,
     IDE0,
     NEVER,
     OURS,
+    SCSI,
     cd,
     disk,
     machine,
@@ -20,10 +23,13 @@ from vmboot.errors import RefusedError
 from vmboot.vsphere.changes import (
     AddCdrom,
     AddController,
+    AddDisk,
+    DetachDisk,
     MoveDevice,
     RemoveDevice,
     SetBootOrder,
     SetCdrom,
+    SetExtra,
 )
 from vmboot.vsphere.machine import BootEntry, Bus, CdBacking, Connection
 from vmboot.vsphere.reconfigure import needs_devices
@@ -173,3 +179,49 @@ def test_a_moved_disk_must_still_be_there():
     assert needs_devices((MOVE,))
     with pytest.raises(RefusedError, match="no device with key 2000"):
         config_spec((MOVE,), machine=machine())
+
+
+def test_our_disk_is_attached_as_the_file_it_is():
+    spec = config_spec(
+        (
+            AddController(-301, Bus.SCSI, 0, "ParaVirtualSCSIController"),
+            AddDisk(-302, -301, 0, BDM, "datastore-1"),
+            SetExtra("vmboot.media", "", BDM_MEDIA),
+            SetBootOrder((), (BootEntry("disk", 2000),)),
+        ),
+        machine=machine(),
+    )
+    controller, attached = (change.device for change in spec.deviceChange)
+
+    assert [change.operation for change in spec.deviceChange] == ["add", "add"]
+    assert (controller.busNumber, controller.sharedBus) == (0, "noSharing")
+    assert (attached.key, attached.controllerKey, attached.unitNumber) == (-302, -301, 0)
+    assert (attached.backing.fileName, attached.backing.diskMode) == (BDM, "persistent")
+    assert attached.backing.datastore._GetMoId() == "datastore-1"
+    assert not attached.capacityInBytes
+    assert spec.deviceChange[1].fileOperation is None
+    assert [(option.key, option.value) for option in spec.extraConfig] == [
+        ("vmboot.media", BDM_MEDIA)
+    ]
+
+
+def test_our_disk_is_detached_and_its_file_kept():
+    change = DetachDisk(2000, "Hard disk 2", BDM)
+    (made,) = config_spec((change,), machine=machine(disk(SCSI, file=BDM))).deviceChange
+
+    assert (made.operation, made.fileOperation) == ("remove", None)
+    assert (made.device.key, made.device.backing.fileName) == (2000, BDM)
+
+
+def test_a_disk_that_is_another_one_by_now_is_not_detached():
+    change = DetachDisk(2000, "Hard disk 2", BDM)
+
+    with pytest.raises(RefusedError, match="no device with key 2000"):
+        config_spec((change,), machine=machine(disk(SCSI)))
+
+
+def test_an_extra_key_is_removed_by_an_empty_value():
+    spec = config_spec((SetExtra("vmboot.media", BDM_MEDIA, ""),), machine=machine())
+
+    assert [(option.key, option.value) for option in spec.extraConfig] == [("vmboot.media", "")]
+    assert not spec.deviceChange

@@ -38,6 +38,35 @@ def test_copies_with_one_uuid_are_told_apart_by_their_files():
     assert {k: d.file for k, d in twin_disks(before, now).items()} == {2000: "a", 2001: "b"}
 
 
+BOOT = "[ds] a/vmboot-boot-0123456789ab.vmdk"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        pytest.param(
+            known(2000, BOOT, "u"),
+            known(2000, BOOT.replace("0123", "ffff"), "u"),
+            False,
+            id="a newer one in its place, a copy of the same master",
+        ),
+        pytest.param(known(2000, BOOT, "u"), known(2005, BOOT, "v"), True, id="a copy of its own"),
+        pytest.param(
+            known(2000, BOOT, "u"), known(2000, BOOT.replace("[ds]", "[x]"), ""), True, id="moved"
+        ),
+        pytest.param(
+            known(2000, BOOT, ""),
+            known(2000, BOOT.replace(".vmdk", "-000001.vmdk"), "u"),
+            True,
+            id="a snapshot on top",
+        ),
+        pytest.param(known(2000, BOOT, "u"), known(2000, "[ds] a/a.vmdk", "u"), True, id="renamed"),
+    ],
+)
+def test_bdm_disks_are_told_by_their_name(before: Device, now: Device, same: bool):
+    assert (2000 in twin_disks(Hardware((), (before,)), Hardware((), (now,)))) is same
+
+
 disks = st.lists(
     st.builds(
         known, st.integers(2000, 2005), st.sampled_from("abc"), st.sampled_from(["", "u", "v"])
