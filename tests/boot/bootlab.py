@@ -1,7 +1,8 @@
-"""Builds a boot ISO, boots it in a rehearsal, and skips with the reason where a part is missing."""
+"""Builds boot media, boots them in a rehearsal, and skips where a part is missing, saying which."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 from vmboot.errors import MissingToolError
 from vmboot.lab.firmware import find_firmware, find_qemu
 from vmboot.lab.rehearsal import rehearse
-from vmboot.lab.rehearsal_machine import RehearsalMachine
+from vmboot.lab.rehearsal_machine import RehearsalDisk, RehearsalMachine
 from vmboot.lab.rehearsal_report import RehearsalReport
+from vmboot.media.bdm import Layout, build_bdm, firmwares_for
 from vmboot.media.iso import build_iso
 from vmboot.media.loaders import select_loaders
 from vmboot.model import BootConfig, BootServer, Bootstrap, Firmware, Network, Transport
@@ -89,6 +91,76 @@ class BootLab:
             out=self.folder / "out",
             deadline_s=deadline_s,
         )
+
+
+@dataclass
+class DiskLab:
+    """Builds a boot disk for a config, boots it, and gives the report."""
+
+    folder: Path
+
+    def disk(self, config: BootConfig, layout: Layout) -> bytes:
+        """The config's boot disk; skips where a loader for it is missing."""
+        needs = {"vlan"} if config.network.vlan else set()
+        try:
+            loaders = select_loaders(firmwares_for(config, layout), needs=needs, medium="bdm")
+        except MissingToolError as error:
+            pytest.skip(f"{error} ({error.hint})")
+        return build_bdm(config, loaders, layout=layout).data
+
+    def boot(
+        self,
+        firmware: Firmware,
+        controller: str,
+        *,
+        layout: Layout = Layout.AUTO,
+        only: tuple[Firmware, ...] = tuple(Firmware),
+        change: Callable[[bytes], bytes] = bytes,
+        before: tuple[RehearsalDisk, ...] = (),
+        after: tuple[RehearsalDisk, ...] = (),
+        files: Mapping[str, bytes] | None = None,
+        dead: tuple[BootServer, ...] | None = None,
+        lab_servers: tuple[BootServer, ...] = (),
+        deadline_s: float | None = None,
+        nic_type: str = "vmxnet3",
+        **config: object,
+    ) -> RehearsalReport:
+        """Boot a machine of ``firmware`` from the boot disk of this config.
+
+        :param only: the firmwares that the disk boots
+        :param change: what is done to the disk's bytes before the boot
+        :param before: disks of the machine that come before the boot disk, ``after`` those behind
+        :param files: what the boot servers serve besides the bootstraps
+        :param lab_servers: those that there are, where they are not the disk's
+        :param config: fields of BootConfig
+        """
+        _need_firmware(firmware)
+        wanted = {each: bootstraps()[each] for each in only}
+        fields = {"servers": (PVS1, PVS2), "bootstrap": wanted, "retry_pause": 2.0, **config}
+        carried = BootConfig(**fields)
+        image = self.folder / "bdm.img"
+        image.write_bytes(change(self.disk(carried, layout)))
+        disks = (*before, RehearsalDisk(controller, image, unit=len(before)), *after)
+        machine = RehearsalMachine(
+            "vm1", firmware, MAC, nic_type=nic_type, boot_order=("disk",), disks=disks
+        )
+        return rehearse(
+            machine,
+            servers=lab_servers or carried.servers,
+            dead=dead,
+            bootstrap=wanted,
+            files=self._served(files or {}),
+            network=carried.network,
+            out=self.folder / "out",
+            deadline_s=deadline_s,
+        )
+
+    def _served(self, files: Mapping[str, bytes]) -> dict[str, Path]:
+        served = {}
+        for name, data in files.items():
+            served[name] = self.folder / f"served-{name}"
+            served[name].write_bytes(data)
+        return served
 
 
 def bootstraps(transport: Transport = Transport.TFTP) -> dict[Firmware, Bootstrap]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.boot.bootlab import PVS1, BootLab
+from tests.boot.bootlab import PVS1, BootLab, DiskLab
 from vmboot.errors import MissingToolError, RefusedError
 from vmboot.lab.network import isolated_network
 from vmboot.lab.network_plan import plan_network
@@ -34,3 +34,9 @@ def network_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 def boot(network_of_its_own: None, tmp_path: Path) -> Callable[..., RehearsalReport]:
     """Builds an ISO and boots it in an isolated network; see :meth:`BootLab.boot`."""
     return BootLab(tmp_path).boot
+
+
+@pytest.fixture
+def boot_disk(network_of_its_own: None, tmp_path: Path) -> Callable[..., RehearsalReport]:
+    """Builds a boot disk and boots it in an isolated network; see :meth:`DiskLab.boot`."""
+    return DiskLab(tmp_path).boot

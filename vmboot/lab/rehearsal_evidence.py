@@ -15,6 +15,7 @@ from vmboot.lab.rehearsal_serial import SerialFact
 
 _KEPT = 2000
 _NETWORK = re.compile(r"PXE|HTTP")
+_DISK = re.compile(r"\bdisk\b|partition|HARDDISK|SCSI|NVMe")
 _CD = re.compile(r"DVD|CD-?ROM")
 _NO_ANSWER_ENDS = ("script.silent", "script.pause", "script.returned")
 
@@ -71,6 +72,12 @@ class Evidence:
     def cd_failed(self) -> bool:
         """The firmware tried the CD and found nothing to start."""
         return any(f.kind == "boot.failed" and _CD.search(f.detail) for f in self.serial)
+
+    @property
+    def disks_failed(self) -> list[str]:
+        """What the firmware, or a disk's own boot program, said of each that does not start."""
+        failed = [fact.detail for fact in self.serial if fact.kind == "boot.failed"]
+        return [words for words in failed if _DISK.search(words) and not _CD.search(words)]
 
     @property
     def refused(self) -> SerialFact | None:

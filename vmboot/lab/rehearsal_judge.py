@@ -8,6 +8,7 @@ from vmboot.lab.network_plan import LabPlan
 from vmboot.lab.rehearsal_evidence import Evidence, Question
 from vmboot.lab.rehearsal_machine import RehearsalMachine
 from vmboot.lab.rehearsal_report import Reached, Stage, Verdict
+from vmboot.model import Firmware
 
 _ROUNDS = 2  # a list of dead servers is asked this often before the rehearsal gives up
 _SETTLE = 4.0  # seconds in which a bootstrap of the user's own may show that it runs
@@ -34,13 +35,22 @@ def finished(case: Case, seen: Evidence, now: float) -> bool:
     if seen.fact("script.returned"):
         return True
     download = seen.download(case.file)
-    if download and not case.marked:
-        return now - download.at >= _SETTLE
     if seen.refused and case.machine.secure_boot:
         return True
-    if seen.cd_failed and not any(disk.image for disk in case.machine.disks):
-        return True  # the lab has no PXE server: nothing else can boot
+    if download and not case.marked:
+        return now - download.at >= _SETTLE
+    if _no_device_left(case.machine, seen):
+        return True
     return _rounds(seen) >= _ROUNDS
+
+
+def _no_device_left(machine: RehearsalMachine, seen: Evidence) -> bool:
+    """Nothing else can boot: the lab has no PXE server."""
+    if not any(disk.image for disk in machine.disks):
+        return seen.cd_failed
+    # A BIOS tries its first disk only, UEFI all.
+    tried = 1 if machine.firmware is Firmware.BIOS else len(machine.disks)
+    return machine.medium is None and len(seen.disks_failed) >= tried
 
 
 def _rounds(seen: Evidence) -> int:
@@ -119,6 +129,9 @@ def judge(case: Case, seen: Evidence, *, seconds: float) -> Verdict:
     :param seconds: how long the machine was watched
     """
     marker = seen.fact("marker")
+    leaving = seen.fact("script.leaving")
+    if marker and leaving:
+        return Verdict(Reached.STARTED, True, _next_device(leaving.at, marker.at))
     if marker:
         return Verdict(Reached.STARTED, True, _success(case, seen, marker.at))
     if seen.download(case.file):
@@ -163,6 +176,13 @@ def notes(case: Case, seen: Evidence) -> tuple[str, ...]:
 _DEVICES = {"boot.cdrom": "the CD", "boot.disk": "a disk", "boot.ethernet": "the network card"}
 
 
+def _next_device(left: float, at: float) -> str:
+    return (
+        f"there was no work, so the machine went on {left:.1f} s after power on, and its next boot"
+        f" device started {at - left:.1f} s later"
+    )
+
+
 def _success(case: Case, seen: Evidence, at: float) -> str:
     download = seen.download(case.file)
     source = f" from {download.server}" if download else ""
@@ -185,6 +205,13 @@ def _downloaded(case: Case, seen: Evidence) -> Verdict:
             f"{size}, but the loader could not start it{why};"
             f" is it a bootstrap for {case.machine.firmware.value} machines?",
         )
+    if _refused_bootstrap(seen):
+        return Verdict(
+            Reached.DOWNLOADED,
+            False,
+            f"{size}, but Secure Boot is on and it is not signed by a key that the machine trusts:"
+            f" {_refused_bootstrap(seen)}",
+        )
     if case.marked:
         return Verdict(Reached.DOWNLOADED, False, f"{size}, but it did not start")
     later = next((e for e in seen.wire if e.at > download.at + 0.2), None)
@@ -194,6 +221,13 @@ def _downloaded(case: Case, seen: Evidence) -> Verdict:
     handed = "the loader handed over to it; " if seen.fact("script.starting") else ""
     unknown = "what it does then cannot be seen from outside: look at the screenshot"
     return Verdict(Reached.DOWNLOADED, True, f"{size}; {handed}{unknown}")
+
+
+def _refused_bootstrap(seen: Evidence) -> str:
+    """What the loader says when it may not start what it downloaded."""
+    loader = seen.loader
+    later = (f for f in seen.serial if f.kind == "boot.refused" and loader and f.at > loader.at)
+    return next((fact.detail for fact in later), "")
 
 
 def _no_download(case: Case, seen: Evidence) -> str:
@@ -266,6 +300,8 @@ def _no_loader(case: Case, seen: Evidence, seconds: float) -> str:
             " key it trusts; use media with a signed loader, or turn Secure Boot off for this VM"
         )
     never = "the loader never ran: "
+    if machine.medium is None and any(disk.image for disk in machine.disks):
+        return never + _no_disk(machine, seen, seconds)
     if machine.medium is None:
         return never + _no_medium(machine)
     if seen.cd_failed or seen.fact("boot.cdrom"):
@@ -280,6 +316,23 @@ def _no_loader(case: Case, seen: Evidence, seconds: float) -> str:
             f" {first} after {seconds:.0f} s; put the CD first"
         )
     return f"{never}the firmware did not come to the CD within {seconds:.0f} s"
+
+
+def _no_disk(machine: RehearsalMachine, seen: Evidence, seconds: float) -> str:
+    """Why the BDM disk did not start: it is not the first, or has nothing for this firmware."""
+    slot = next(disk.slot for disk in machine.disks if disk.image)
+    first = machine.disks[0]
+    if not seen.disks_failed:
+        return f"the BDM disk at {slot} was not started within {seconds:.0f} s"
+    if first.image is None:
+        return (
+            f"the firmware tried the disk at {first.slot}, which holds nothing to start, and the"
+            f" BDM disk at {slot} was not started; put it at unit 0"
+        )
+    return (
+        f"the BDM disk at {slot} holds nothing that a {machine.firmware.value} machine can start:"
+        f" {seen.disks_failed[0]}"
+    )
 
 
 def _no_medium(machine: RehearsalMachine) -> str:

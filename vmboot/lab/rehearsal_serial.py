@@ -23,6 +23,9 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("script.asking", r"vmboot: asking (?!for an address)(.*)"),
         ("script.silent", r"vmboot: no boot server answered on (.*)"),
         ("script.pause", r"vmboot: (nothing answered, trying again.*)"),
+        ("script.work", r"vmboot: (starting the work|there is no work, or it came back)"),
+        ("script.no-work", r"vmboot: (no work for this machine)"),
+        ("script.leaving", r"vmboot: (going on to the next boot device)"),
         ("script.starting", r"vmboot: starting (?!iPXE)(.*)"),
         ("script.returned", r"vmboot: (.* did not start, or came back)"),
         ("script.foreign", r"vmboot: (these media carry no bootstrap.*)"),
@@ -33,6 +36,10 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         ("boot.refused", r"(bad shim signature|Verification failed: \(0x1A\) Security.*)"),
         ("boot.failed", r"Boot failed: (.*)"),
+        (
+            "boot.failed",
+            r"vmboot: (no active partition|the active partition .*|this disk starts .*)",
+        ),
         ("boot.failed", r"BdsDxe: failed to \w+ \S+ \"([^\"]*?) *\".*: (.*)"),
         ("boot.cdrom", r"Booting from DVD/CD|BdsDxe: starting \S+ \"[^\"]*(?:DVD|CD-?ROM|CDROM)"),
         (
