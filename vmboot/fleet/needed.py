@@ -1,4 +1,4 @@
-"""What keeps a boot ISO from being swept: machines, snapshots, runs, and its youth."""
+"""What keeps boot media from being swept: machines, snapshots, runs, and their youth."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmboot.errors import RefusedError
+from vmboot.fleet.journal import Copying
 from vmboot.fleet.runs import RunSummary, load_run, read_runs
+from vmboot.fleet.strays import as_stray, is_held
 from vmboot.vsphere import soap
+from vmboot.vsphere.flatimport import PART_DISK
 from vmboot.vsphere.holders import Holders, file_name, read_holders
 from vmboot.vsphere.machine import Machine
+from vmboot.vsphere.ourdisks import our_name
 from vmboot.vsphere.soap import Ref
 
 if TYPE_CHECKING:
@@ -41,7 +45,17 @@ class Needed:
         """Why a file has to stay; ``None`` if nothing needs it."""
         name = file_name(info.path)
         if name in self.holders.by_file:
-            return _held_by(self.holders.by_file[name])
+            who = self.holders.by_file[name]
+            return _copied_for(who) if our_name(name) else _held_by(who)
+        return self._needed(name, info)
+
+    def reason_of_copy(self, copy: Copying, info: FileInfo) -> str | None:
+        """The same for one machine's copy of a BDM disk: others have copies of the same name."""
+        if is_held(as_stray(copy), self.holders):
+            return _held_by(self.holders.by_disk.get(copy.path, ("its machine",)))
+        return self._needed(file_name(copy.path), info)
+
+    def _needed(self, name: str, info: FileInfo) -> str | None:
         known = self.runs.get(name) or self.uploads.get(_whole(name))
         if known is None and self._is_young(info):
             return "it is less than an hour old: an apply or an upload may be at work on it"
@@ -91,7 +105,7 @@ def _undoable(
         if summary.undoable and summary.started >= oldest:
             why = f"undo of run {summary.id} needs it; --all removes it all the same"
             for intents in load_run(summary.id, state=state).intents.values():
-                needed |= dict.fromkeys(_isos(intents[0].before), why)
+                needed |= dict.fromkeys(_media(intents[0].before), why)
     return needed
 
 
@@ -103,20 +117,32 @@ def _begun(runs: Iterable[RunSummary], state: Path | None) -> Mapping[str, str]:
             run = load_run(summary.id, state=state)
             why = f"run {summary.id} needs it and is not finished: apply again, or undo it"
             needed |= dict.fromkeys((file_name(upload.path) for upload in run.uploads), why)
+            needed |= dict.fromkeys(map(file_name, (*run.copies, *run.removed)), why)
             for intents in run.intents.values():
-                needed |= dict.fromkeys(_isos(intents[-1].after), why)
+                needed |= dict.fromkeys(_media(intents[-1].after), why)
     return needed
 
 
-def _isos(machine: Machine) -> Iterator[str]:
+def _media(machine: Machine) -> Iterator[str]:
+    """The names of the ISOs and the BDM disk that a machine has."""
     for device in machine.hardware.devices:
         if device.backing is not None and device.backing.kind == "iso":
             yield file_name(device.backing.path)
+        elif our_name(device.file):
+            yield our_name(device.file)
 
 
 def _whole(name: str) -> str:
     """The name that an upload's temporary file gets when all of it is there."""
+    part = PART_DISK.fullmatch(name)
+    if part is not None:
+        return f"{part['stem']}.vmdk"
     return name[: name.index(".iso") + len(".iso")] if ".iso." in name else name
+
+
+def _copied_for(who: tuple[str, ...]) -> str:
+    more = f" and {len(who) - 1} more boot" if len(who) > 1 else " boots"
+    return f"{who[0]}{more} from a copy of it"
 
 
 def _held_by(who: tuple[str, ...]) -> str:

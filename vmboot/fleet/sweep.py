@@ -1,9 +1,11 @@
-"""``vmboot sweep``: remove boot ISOs of vmboot's own that nothing needs any more.
+"""``vmboot sweep``: remove boot media of vmboot's own that nothing needs any more.
 
 A file goes only if it has our name with a hash in it, lies in the fleet's folder, is older than an
 hour, no machine, template or snapshot of the whole vCenter holds it, and no run that could still
-be undone brought it back. So does what an upload left that was killed: such a file never got its
-name. Whatever is at work elsewhere, the holders are read again right before each few deletes.
+be undone brought it back. So does what an upload or import left that was killed: such a file never
+got its name. A master of BDM disks stays while a machine boots from a copy of it; a copy that a
+journal knows goes when nobody has it. Whatever is at work elsewhere, the holders are read again
+right before each few deletes.
 """
 
 from __future__ import annotations
@@ -17,11 +19,19 @@ from typing import TYPE_CHECKING, Any
 
 from vmboot.errors import VmbootError
 from vmboot.events import Event, Sink, ignore
+from vmboot.fleet.journal import Copying
 from vmboot.fleet.lock import sweep_lock
 from vmboot.fleet.needed import Needed, look
+from vmboot.fleet.runs import Run, load_run, read_runs
+from vmboot.fleet.strays import as_stray, is_held
 from vmboot.vsphere.cdrom import OUR_ISO
+from vmboot.vsphere.disks import delete_disk, relative
+from vmboot.vsphere.flatimport import PART_DISK, remove_part
+from vmboot.vsphere.holders import Holders, read_holders
+from vmboot.vsphere.importing import Shell, leftovers, remove_leftovers
+from vmboot.vsphere.ourdisks import OUR_DISK
 from vmboot.vsphere.placement import choice_of
-from vmboot.vsphere.storage import Datastore, read_storage
+from vmboot.vsphere.storage import Datastore, Storage, read_storage
 from vmboot.vsphere.transfer import FileInfo, delete, list_folder
 
 if TYPE_CHECKING:
@@ -32,8 +42,24 @@ if TYPE_CHECKING:
 KEEP_DAYS = 30
 #: How many files are deleted on one look at who holds them.
 BATCH = 10
-_OURS = re.compile(rf"{OUR_ISO.pattern}(?P<part>\.[0-9a-f]{{8}}\.part)?")
+_PART_ISO = re.compile(rf"{OUR_ISO.pattern}\.[0-9a-f]{{8}}\.part")
 _NOBODY = "no machine holds it, no undo needs it"
+_UNENDED = "an upload that never ended left it"
+_FOREIGN_SHELL = (
+    "no journal here knows it: an import of somebody else may be at work; remove it in the vSphere "
+    "client if not"
+)
+
+
+class Kind(StrEnum):
+    """What a file is, and so how it is deleted."""
+
+    ISO = "iso"
+    PART = "part"  # of an ISO
+    MASTER = "master"
+    DISK_PART = "disk-part"  # of a master
+    COPY = "copy"
+    SHELL = "shell"  # a machine that an import made
 
 
 class Fate(StrEnum):
@@ -43,9 +69,9 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class SweepFile:
-    """One ISO of ours.
+    """One file of ours, or a machine that an import left.
 
-    :param path: datastore path
+    :param path: datastore path; of a machine, its name
     :param datastore: managed object id
     :param reason: who needs it, or why nobody does
     """
@@ -55,11 +81,13 @@ class SweepFile:
     size: int
     fate: Fate
     reason: str
+    kind: Kind = Kind.ISO
 
     def to_json(self) -> dict[str, Any]:
         return {
             "path": self.path,
             "size": self.size,
+            "kind": self.kind.value,
             "fate": self.fate.value,
             "reason": self.reason,
         }
@@ -98,6 +126,50 @@ class SweepResult:
         }
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A file that may go.
+
+    :param info: its size is that of all of it
+    :param copy: how a journal knows it
+    """
+
+    datastore: Datastore
+    info: FileInfo
+    kind: Kind
+    copy: Copying | None = None
+
+    @property
+    def path(self) -> str:
+        return f"[{self.datastore.name}] {self.info.path}"
+
+    def judged(self, needed: Needed) -> SweepFile:
+        if self.copy is not None:
+            reason = needed.reason_of_copy(self.copy, self.info)
+        else:
+            reason = needed.reason(self.info)
+        fate = Fate.REMOVE if reason is None else Fate.KEEP
+        nobody = _UNENDED if self.kind in (Kind.PART, Kind.DISK_PART) else _NOBODY
+        return SweepFile(
+            self.path, self.datastore.moid, self.info.size, fate, reason or nobody, self.kind
+        )
+
+    def delete(self, session: Session) -> str:
+        """What went wrong, in words; empty if nothing did."""
+        store = choice_of(self.datastore)
+        try:
+            match self.kind:
+                case Kind.MASTER | Kind.COPY:
+                    delete_disk(session, path=self.path, datacenter=store.datacenter_moid)
+                case Kind.DISK_PART:
+                    remove_part(session, datastore=store, path=self.info.path)
+                case _:
+                    delete(session, datastore=store, path=self.info.path)
+        except VmbootError as error:
+            return error.message
+        return ""
+
+
 def plan_sweep(
     fleet: Fleet,
     session: Session,
@@ -112,11 +184,13 @@ def plan_sweep(
     :param everything: remove those too; files that a machine holds stay in any case
     :raises RefusedError: the configuration of a machine cannot be read, so what it holds is unknown
     """
-    found = tuple(_ours(session, fleet.media.iso.folder))
-    if not found:
-        return SweepPlan(())
-    needed = look(session, keep_days=keep_days, everything=everything, state=state)
-    return SweepPlan(tuple(_judged(datastore, info, needed) for datastore, info in found))
+    runs = _runs_here(session, state)
+    files = [_shell(shell, runs) for shell in leftovers(session)]
+    found = tuple(_ours(session, fleet, runs))
+    if found:
+        needed = look(session, keep_days=keep_days, everything=everything, state=state)
+        files += [one.judged(needed) for one in found]
+    return SweepPlan(tuple(files))
 
 
 def sweep(
@@ -133,52 +207,120 @@ def sweep(
     :raises LockedError: an apply, an undo or another sweep is at work on this vCenter
     :raises RefusedError: the configuration of a machine cannot be read
     """
+    removed: list[SweepFile] = []
+    kept: list[SweepFile] = []
+    failed: dict[str, str] = {}
     with sweep_lock(session.about.uuid, state=state):
-        found = tuple(_ours(session, fleet.media.iso.folder))
-        removed: list[SweepFile] = []
-        kept: list[SweepFile] = []
-        failed: dict[str, str] = {}
+        runs = _runs_here(session, state)
+        found = tuple(_ours(session, fleet, runs))
         for start in range(0, len(found), BATCH):
             needed = look(session, keep_days=keep_days, everything=everything, state=state)
-            for datastore, info in found[start : start + BATCH]:
-                file = _judged(datastore, info, needed)
+            for one in found[start : start + BATCH]:
+                file = one.judged(needed)
                 if file.fate is Fate.KEEP:
                     kept.append(file)
-                elif error := _delete(session, datastore, info):
+                elif error := one.delete(session):
                     failed[file.path] = error
                 else:
                     removed.append(file)
                     sink(Event("sweep.removed", "removed", file.path))
+        _sweep_shells(session, runs, removed, kept, failed, sink)
     return SweepResult(tuple(removed), tuple(kept), failed)
 
 
-def _delete(session: Session, datastore: Datastore, info: FileInfo) -> str:
-    """What went wrong, in words; empty if nothing did."""
-    try:
-        delete(session, datastore=choice_of(datastore), path=info.path)
-    except VmbootError as error:
-        return error.message
-    return ""
+def _sweep_shells(
+    session: Session,
+    runs: tuple[Run, ...],
+    removed: list[SweepFile],
+    kept: list[SweepFile],
+    failed: dict[str, str],
+    sink: Sink,
+) -> None:
+    found = leftovers(session)
+    shells = {shell.moid: _shell(shell, runs) for shell in found}
+    doomed = [shell for shell in found if shells[shell.moid].fate is Fate.REMOVE]
+    kept += [file for file in shells.values() if file.fate is Fate.KEEP]
+    gone = {shell.moid for shell in remove_leftovers(session, doomed, sink=sink)}
+    for shell in doomed:
+        if shell.moid in gone:
+            removed.append(shells[shell.moid])
+        else:
+            failed[shell.name] = "it could not be removed"
 
 
-def _judged(datastore: Datastore, info: FileInfo, needed: Needed) -> SweepFile:
-    reason = needed.reason(info)
-    fate = Fate.REMOVE if reason is None else Fate.KEEP
-    nobody = "an upload that never ended left it" if _is_part(info) else _NOBODY
-    path = f"[{datastore.name}] {info.path}"
-    return SweepFile(path, datastore.moid, info.size, fate, reason or nobody)
+def _shell(shell: Shell, runs: tuple[Run, ...]) -> SweepFile:
+    """A machine of an import goes if a journal of ours had begun that import."""
+    begun = {upload.path for run in runs for upload in run.sent}
+    reason = shell.obstacle or ("" if shell.wanted in begun else _FOREIGN_SHELL)
+    fate = Fate.KEEP if reason else Fate.REMOVE
+    return SweepFile(
+        shell.name,
+        shell.datastore,
+        0,
+        fate,
+        reason or "an import that never ended left it",
+        Kind.SHELL,
+    )
 
 
-def _is_part(info: FileInfo) -> bool:
-    match = _OURS.fullmatch(info.path.rpartition("/")[2])
-    return match is not None and match["part"] is not None
+def _runs_here(session: Session, state: Path | None) -> tuple[Run, ...]:
+    """Every run on this vCenter whose journal can be read; ``look`` refuses where one cannot."""
+    uuid = session.about.uuid
+    runs = (load_run(summary.id, state=state) for summary in read_runs(state=state).runs)
+    return tuple(run for run in runs if run.started.vcenter_uuid == uuid)
 
 
-def _ours(session: Session, folder: str) -> Iterator[tuple[Datastore, FileInfo]]:
-    for datastore in read_storage(session).datastores:
-        files = list_folder(
-            session, datastore=choice_of(datastore), folder=folder, pattern="vmboot-*.iso*"
-        )
-        for info in files:
-            if _OURS.fullmatch(info.path.rpartition("/")[2]):
-                yield datastore, info
+def _ours(session: Session, fleet: Fleet, runs: tuple[Run, ...]) -> Iterator[_Found]:
+    storage = read_storage(session)
+    for datastore in storage.datastores:
+        yield from _isos(session, datastore, fleet.media.iso.folder)
+        yield from _masters(session, datastore, fleet.media.bdm.folder)
+    yield from _copies(session, storage, runs)
+
+
+def _isos(session: Session, datastore: Datastore, folder: str) -> Iterator[_Found]:
+    store = choice_of(datastore)
+    for info in list_folder(session, datastore=store, folder=folder, pattern="vmboot-*.iso*"):
+        name = info.path.rpartition("/")[2]
+        if OUR_ISO.fullmatch(name):
+            yield _Found(datastore, info, Kind.ISO)
+        elif _PART_ISO.fullmatch(name):
+            yield _Found(datastore, info, Kind.PART)
+
+
+def _masters(session: Session, datastore: Datastore, folder: str) -> Iterator[_Found]:
+    store = choice_of(datastore)
+    files = list_folder(session, datastore=store, folder=folder, pattern="vmboot-*.vmdk")
+    extents = {file.path: file.size for file in files}
+    for info in files:
+        name = info.path.rpartition("/")[2]
+        extent = extents.get(f"{info.path.removesuffix('.vmdk')}-flat.vmdk", 0)
+        whole = FileInfo(info.path, info.size + extent, info.modified)
+        part = PART_DISK.fullmatch(name)
+        if OUR_DISK.fullmatch(name):
+            yield _Found(datastore, whole, Kind.MASTER)
+        elif part is not None and OUR_DISK.fullmatch(f"{part['stem']}.vmdk"):
+            yield _Found(datastore, info, Kind.DISK_PART)
+
+
+def _copies(session: Session, storage: Storage, runs: tuple[Run, ...]) -> Iterator[_Found]:
+    """Copies that journals know, that nobody holds just now, and that still exist."""
+    known = _known_copies(runs)
+    holders = read_holders(session) if known else Holders()
+    stores = {store.moid: store for store in storage.datastores}
+    for copy in known.values():
+        store = stores.get(copy.datastore)
+        if store is not None and not is_held(as_stray(copy), holders):
+            folder, _, name = relative(copy.path).rpartition("/")
+            for info in list_folder(
+                session, datastore=choice_of(store), folder=folder, pattern=name
+            ):
+                yield _Found(store, info, Kind.COPY, copy)
+
+
+def _known_copies(runs: tuple[Run, ...]) -> Mapping[str, Copying]:
+    known: dict[str, Copying] = {}
+    for run in sorted(runs, key=lambda run: run.id):
+        known |= run.copies
+        known = {path: copy for path, copy in known.items() if path not in run.removed}
+    return known
