@@ -5,7 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.vsphere.builders import (
+    BDM,
+    BDM_MEDIA,
     IDE0,
+    OLD_BDM,
+    OLD_MEDIA,
     OTHER,
     OURS,
     SCSI,
@@ -14,13 +18,20 @@ from tests.unit.vsphere.builders import (
     machine,
     nic,
 )
+from tests.unit.vsphere.serverside import read_back
 from vmboot.fleet.decide import IsoWish, Wanted, plan_machine
 from vmboot.fleet.journal import Intent
 from vmboot.fleet.plan import Verdict
 from vmboot.fleet.steps import Step
 from vmboot.fleet.wayback import MachineUndo, way_back
 from vmboot.model import BootMethod, Firmware
-from vmboot.vsphere.devices import machine_after, same_boot
+from vmboot.vsphere.devices import (
+    SetExtra,
+    defer_boot_order,
+    machine_after,
+    plan_bdm,
+    same_boot,
+)
 from vmboot.vsphere.machine import BootEntry, CdBacking, DeviceKind, Machine, Power
 
 ISO = Wanted(BootMethod.ISO, IsoWish(OURS, frozenset(Firmware)))
@@ -215,3 +226,95 @@ def test_the_way_back_is_data() -> None:
     data = undo(WITH_DRIVE, applied(WITH_DRIVE)[1]).to_json()
     assert (data["path"], data["verdict"], data["problems"]) == ("/DC1/vm/a", "change", [])
     assert [line["what"] for line in data["diff"]] == ["CD/DVD drive 3000 (IDE 0:0)", "boot order"]
+
+
+OCCUPIED = machine(disk(SCSI), nic(), boot_order=(BootEntry("disk", 2000),))
+STALE = machine(
+    disk(SCSI, file=OLD_BDM),
+    disk(SCSI, 1, key=2001),
+    nic(),
+    media=OLD_MEDIA,
+    boot_order=(BootEntry("disk", 2000), BootEntry("ethernet", 4000)),
+)
+
+
+def with_bdm(before: Machine) -> tuple[list[Intent], Machine]:
+    changes = plan_bdm(before, file=BDM, datastore="datastore-1", media=BDM_MEDIA).changes
+    return [Step(before, changes).intent], read_back(machine_after(before, changes))
+
+
+@pytest.mark.parametrize("before", [OCCUPIED, STALE, machine(nic(), controllers=(IDE0,))])
+def test_a_boot_disk_is_taken_out_again(before: Machine) -> None:
+    intents, now = with_bdm(before)
+    back = way_back(before, intents, now)
+    restored = read_back(machine_after(now, back.now))
+
+    assert back.verdict is Verdict.CHANGE
+    assert same_boot(before, restored) == ()
+    assert way_back(before, intents, restored).verdict is Verdict.OK
+
+
+def test_one_in_a_running_machine_waits_for_its_power_off() -> None:
+    intents, now = with_bdm(OCCUPIED)
+    back = way_back(OCCUPIED, intents, replace(now, power=Power.ON))
+
+    assert (back.verdict, back.now) == (Verdict.PENDING, ())
+
+
+def test_a_name_alone_goes_at_once() -> None:
+    before = with_bdm(OCCUPIED)[1]
+    intents = [Step(before, (SetExtra("vmboot.media", BDM_MEDIA, "x"),)).intent]
+    back = way_back(before, intents, replace(before, media="x", power=Power.ON))
+
+    assert (back.verdict, back.now) == (
+        Verdict.CHANGE,
+        (SetExtra("vmboot.media", "x", BDM_MEDIA),),
+    )
+
+
+@pytest.mark.parametrize("before", [OCCUPIED, STALE])
+def test_a_boot_disk_without_its_place_in_the_order_is_ours_all_the_same(before: Machine) -> None:
+    (intent,), _ = with_bdm(before)
+    first, _ = defer_boot_order(intent.changes, machine=before)
+    half_way = read_back(machine_after(before, first))
+    there = {device.key for device in half_way.hardware.devices}
+    order = tuple(entry for entry in half_way.boot_order if entry.key in there)
+    back = way_back(before, [intent], replace(half_way, boot_order=order))
+
+    assert back.verdict is Verdict.CHANGE
+    assert same_boot(before, read_back(machine_after(half_way, back.now))) == ()
+
+
+@pytest.mark.parametrize("before", [OCCUPIED, STALE])
+def test_force_takes_only_the_boot_disk_back(before: Machine) -> None:
+    intents, now = with_bdm(before)
+    theirs = disk(SCSI, 5, key=2005)
+    changed = replace(now, hardware=replace(now.hardware, devices=(*now.hardware.devices, theirs)))
+
+    assert way_back(before, intents, changed).verdict is Verdict.REFUSED
+    back = way_back(before, intents, changed, force=True)
+    restored = read_back(machine_after(changed, back.now))
+    assert back.verdict is Verdict.CHANGE
+    assert same_boot(before, restored) == (f"there is a disk {theirs.file} that was not there",)
+
+
+def test_force_leaves_a_place_alone_that_somebody_took_since() -> None:
+    intents, now = with_bdm(OCCUPIED)
+    theirs = disk(SCSI, 0, key=2000, file="[shared-01] vm/theirs.vmdk")
+    devices = tuple(theirs if d.file == BDM else d for d in now.hardware.devices)
+    changed = replace(now, hardware=replace(now.hardware, devices=devices), boot_order=())
+    back = way_back(OCCUPIED, intents, changed, force=True)
+    restored = machine_after(changed, back.now)
+
+    assert [d for d in restored.hardware.devices if d.kind is DeviceKind.DISK] == [
+        d for d in changed.hardware.devices if d.kind is DeviceKind.DISK
+    ]
+    assert restored.media == ""
+
+
+def test_force_keeps_another_name_that_somebody_gave() -> None:
+    intents, now = with_bdm(OCCUPIED)
+    changed = replace(now, media="theirs 0123456789ab")
+    back = way_back(OCCUPIED, intents, changed, force=True)
+
+    assert machine_after(changed, back.now).media == "theirs 0123456789ab"

@@ -2,16 +2,33 @@
 
 import pytest
 
-from tests.unit.vsphere.builders import AT_POWER_ON, EMPTY, IDE0, OTHER, OURS, SCSI, cd, disk, nic
+from tests.unit.vsphere.builders import (
+    AT_POWER_ON,
+    BDM,
+    BDM_MEDIA,
+    EMPTY,
+    IDE0,
+    OLD_BDM,
+    OLD_MEDIA,
+    OTHER,
+    OURS,
+    SCSI,
+    cd,
+    disk,
+    nic,
+)
 from vmboot.fleet.words import changes_in_words, drive
 from vmboot.vsphere.devices import (
     AddCdrom,
     AddController,
+    AddDisk,
     Change,
+    DetachDisk,
     MoveDevice,
     RemoveDevice,
     SetBootOrder,
     SetCdrom,
+    SetExtra,
 )
 from vmboot.vsphere.machine import BootEntry, Bus, Connection, Hardware
 
@@ -37,6 +54,15 @@ ADD_AHCI = AddController(-1, Bus.SATA, 0, "VirtualAHCIController")
         ),
         ([MoveDevice(2000, "Hard disk 1", 200, 0, 200, 1)], "Hard disk 1", "IDE 0:0", "IDE 0:1"),
         ([RemoveDevice(3000, "CD/DVD drive 1")], "CD/DVD drive 1", "there", "removed"),
+        ([AddDisk(-2, 1000, 1, BDM)], "boot disk at SCSI 0:1", "none", BDM),
+        (
+            [DetachDisk(2000, "Hard disk 1", BDM)],
+            "boot disk at SCSI 0:0",
+            BDM,
+            "detached, file kept",
+        ),
+        ([SetExtra("vmboot.media", "", BDM_MEDIA)], "vmboot.media", "none", BDM_MEDIA),
+        ([SetExtra("vmboot.media", OLD_MEDIA, "")], "vmboot.media", OLD_MEDIA, "none"),
         (
             [SetBootOrder((), (BootEntry("cdrom"), BootEntry("disk", 2000)))],
             "boot order",
@@ -59,3 +85,29 @@ def test_a_change_in_words(changes: list[Change], what: str, before: str, after:
 def test_an_empty_drive_in_words() -> None:
     assert drive(EMPTY, None) == "no media, not connected at power on"
     assert drive(OURS, Connection(True, False, False)).endswith("power on, not by the guest")
+
+
+def test_a_disk_that_makes_room_for_ours_in_words() -> None:
+    changes = (
+        MoveDevice(2000, "Hard disk 1", 1000, 0, 1000, 1),
+        AddDisk(-2, 1000, 0, BDM),
+        SetBootOrder((BootEntry("disk", 2000),), (BootEntry("disk", -2), BootEntry("disk", 2000))),
+    )
+
+    assert [line.to_json() for line in changes_in_words(changes, HARDWARE, later=True)] == [
+        {"what": "Hard disk 1", "before": "SCSI 0:0", "after": "SCSI 0:1", "later": True},
+        {"what": "boot disk at SCSI 0:0", "before": "none", "after": BDM, "later": True},
+        {
+            "what": "boot order",
+            "before": "disk SCSI 0:0",
+            "after": "disk SCSI 0:0, disk SCSI 0:1",
+            "later": True,
+        },
+    ]
+
+
+def test_a_boot_disk_for_an_older_one_is_one_line() -> None:
+    changes = (DetachDisk(2000, "Hard disk 1", OLD_BDM), AddDisk(-2, 1000, 0, BDM))
+    (line,) = changes_in_words(changes, HARDWARE)
+
+    assert (line.what, line.before, line.after) == ("boot disk at SCSI 0:0", OLD_BDM, BDM)
