@@ -58,7 +58,7 @@ class ImportedMedia:
     :param file_name: ``vmboot-<name>-<first 12 hex digits of the SHA-256>.iso`` or ``.vmdk``
     :param diff: what was replaced in PVSBOOT.INI, as a unified diff
     :param notes: what was done, and what a person should know
-    :param vendor: programs of the vendor, or signed by anybody, by path
+    :param vendor: programs of the vendor, or signed by anybody, by their path in the original
     """
 
     kind: Kind
@@ -117,6 +117,7 @@ def import_media(
     check_name(name)
     kind, data, notes = _load(target)
     places = find_volumes(data, kind)
+    vendor = vendor_files(data, kind, places)  # by the names that its own tools gave
     if rename_bootx64:
         data, note = _renamed(data, places)
         notes = (*notes, note)
@@ -132,8 +133,8 @@ def import_media(
         file_name=content_name(name, digest, "iso" if kind == "iso" else "vmdk"),
         inspection=inspect(data),
         diff=diff,
-        notes=(*notes, *_offer(data, places)),
-        vendor=vendor_files(data, kind, places),
+        notes=(*notes, *(_offer(data, places) if kind == "iso" else ())),
+        vendor=vendor,
     )
 
 
@@ -179,6 +180,7 @@ def _renamed(data: bytes, places: Sequence[Place]) -> tuple[bytes, str]:
 
 
 def _offer(data: bytes, places: Sequence[Place]) -> tuple[str, ...]:
+    """What the inspection of a disk says by itself, for an ISO."""
     site, default = (_named(data, places, path) for path in (SITE_LOADER, DEFAULT_LOADER))
     if not site or default:
         return ()

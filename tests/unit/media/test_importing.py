@@ -44,11 +44,20 @@ def test_disks_of_any_format_become_the_same_raw_disk(kind, options, tmp_path):
 def test_the_loader_gets_the_name_that_firmware_looks_for():
     before = import_media(sitemedia.gpt_disk())
     assert not before.inspection.boots.uefi
-    assert "--rename-bootx64" in before.notes[0]
+    assert "--rename-bootx64" in " ".join(before.inspection.problems)
     after = import_media(sitemedia.gpt_disk(), rename_bootx64=True)
     assert after.inspection.boots.uefi
     assert after.notes == ("EFI/BOOT/PVSBOOTX64.EFI is now EFI/BOOT/BOOTX64.EFI",)
     assert content(after) == sitemedia.files("BOOTX64.EFI")
+    assert after.vendor == before.vendor
+
+
+def test_an_iso_without_the_name_that_firmware_looks_for_says_how_to_get_it():
+    before = import_media(sitemedia.iso())
+    assert "--rename-bootx64" in before.notes[0]
+    after = import_media(sitemedia.iso(), rename_bootx64=True)
+    assert after.inspection.boots.uefi
+    assert after.notes == ("EFI/BOOT/PVSBOOTX64.EFI is now EFI/BOOT/BOOTX64.EFI",)
 
 
 def test_a_loader_that_has_the_right_name_already_is_left_alone():
