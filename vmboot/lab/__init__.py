@@ -11,14 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vmboot.lab.build import find_or_build
-    from vmboot.lab.control import Control, Counters, Rule
+    from vmboot.lab.control import Control, Counters, LabDisk, Rule
     from vmboot.lab.vcenter import LabSize, Vcenter, start_vcenter
 
-__all__ = ["Control", "Counters", "LabSize", "Rule", "Vcenter", "find_or_build", "start_vcenter"]
+__all__ = [
+    "Control",
+    "Counters",
+    "LabDisk",
+    "LabSize",
+    "Rule",
+    "Vcenter",
+    "find_or_build",
+    "start_vcenter",
+]
 
 _HOMES = {
     "Control": "control",
     "Counters": "control",
+    "LabDisk": "control",
     "LabSize": "vcenter",
     "Rule": "control",
     "Vcenter": "vcenter",

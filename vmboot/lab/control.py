@@ -52,6 +52,25 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class LabDisk:
+    """A VMDK with a descriptor, attached or not.
+
+    :param capacity: bytes, as ``allocated``
+    :param allocated: what of it was ever written, in blocks of 1 MiB
+    :param digest: SHA-256 of its bytes and size; a hole is the same as zeros
+    :param attached: names of the VMs that have it or a child of it
+    :param policy: id of its storage policy, which no property of the API shows
+    """
+
+    capacity: int
+    allocated: int
+    thin: bool
+    digest: str
+    attached: tuple[str, ...]
+    policy: str
+
+
+@dataclass(frozen=True)
 class Control:
     """Steers one running lab.
 
@@ -87,7 +106,8 @@ class Control:
         """Inject a fault.
 
         :param method: API method (``"ReconfigVM_Task"``), ``"FolderPUT"``...; any when empty
-        :param vm: name of the VM it strikes; any when empty
+        :param vm: name of the VM it strikes; any when empty. Of a disk task, the VM in whose
+            directory the disk is made; of an import, the VM that it makes
         :param after: matching calls to let pass first
         :param count: how often it strikes; -1 for always
         :param ms: how much longer a ``slow-task`` takes
@@ -120,6 +140,18 @@ class Control:
     def clear_faults(self) -> None:
         """No more faults."""
         self._ask("DELETE", "/faults")
+
+    def disks(self) -> Mapping[str, LabDisk]:
+        """Every valid VMDK of every datastore, by ``"[datastore] path"``."""
+        found = self._ask("GET", "/disks")
+        return {
+            path: LabDisk(**{**disk, "attached": tuple(disk["attached"])})
+            for path, disk in sorted(found.items())
+        }
+
+    def switch(self, *, refuse_predicted_keys: bool) -> None:
+        """Whether a boot order may only name devices that were there before its own call."""
+        self._ask("POST", "/switches", {"refuse_predicted_keys": refuse_predicted_keys})
 
     def rules(self) -> tuple[Rule, ...]:
         """Every rule that the lab enforces beyond what the simulator does."""

@@ -81,6 +81,9 @@ class LabSize:
     :param question_ms: how long a question waits for its answer before the task fails
     :param guest_shutdown_ms: how long a guest takes to shut down
     :param lease_timeout: seconds without progress after which an import ends
+    :param disks: the machines have disks on every kind of controller, and there are more special
+        ones (full controller, RDM, shared disk, linked clone, encryption, fault tolerance...)
+    :param refuse_predicted_keys: a boot order may only name devices of before its own call
     """
 
     vms: int = 40
@@ -92,6 +95,8 @@ class LabSize:
     question_ms: int = 240_000
     guest_shutdown_ms: int = 300
     lease_timeout: int = 300
+    disks: bool = False
+    refuse_predicted_keys: bool = False
 
     def flags(self) -> list[str]:
         """The command line of the Go program."""
@@ -105,6 +110,8 @@ class LabSize:
             f"--question-ms={self.question_ms}",
             f"--guest-shutdown-ms={self.guest_shutdown_ms}",
             f"--lease-timeout={self.lease_timeout}",
+            f"--disks={'true' if self.disks else 'false'}",
+            f"--refuse-predicted-keys={'true' if self.refuse_predicted_keys else 'false'}",
         ]
 
 
@@ -120,6 +127,8 @@ def start_vcenter(
     question_ms: int = 240_000,
     guest_shutdown_ms: int = 300,
     lease_timeout: int = 300,
+    disks: bool = False,
+    refuse_predicted_keys: bool = False,
     binary: Path | None = None,
     sink: Sink = ignore,
 ) -> Iterator[Vcenter]:
@@ -145,6 +154,8 @@ def start_vcenter(
         question_ms=question_ms,
         guest_shutdown_ms=guest_shutdown_ms,
         lease_timeout=lease_timeout,
+        disks=disks,
+        refuse_predicted_keys=refuse_predicted_keys,
     )
     program = binary or find_or_build(sink=sink)
     with tempfile.TemporaryFile() as log:

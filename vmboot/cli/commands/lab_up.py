@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Options:
     """
+    :param disks: with disks on every kind of controller
     :param delay_ms: what every API call takes longer
     :param task_ms: what every task takes longer
     """
 
     vms: int = 40
     templates: int = 4
+    disks: bool = False
     delay_ms: int = 0
     task_ms: int = 0
     events: bool = False
@@ -43,6 +45,11 @@ class Options:
 @click.option("--vms", type=click.IntRange(0, 5000), default=40, show_default=True, help="VMs.")
 @click.option(
     "--templates", type=click.IntRange(0, 1000), default=4, show_default=True, help="Templates."
+)
+@click.option(
+    "--disks",
+    is_flag=True,
+    help="Disks on every kind of controller, and machines that boot disks must refuse.",
 )
 @click.option(
     "--delay-ms",
@@ -75,6 +82,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
     from vmboot.lab.state import up
 
     size = LabSize(
+        disks=options.disks,
         vms=options.vms,
         templates=options.templates,
         delay_ms=options.delay_ms,

@@ -47,6 +47,10 @@ func (d *draft) setBootOrder(order []types.BaseVirtualMachineBootOptionsBootable
 		}
 	}
 	for n, entry := range order {
+		if d.l.strict.on() && !bootable(entry, d.vm.Config.Hardware.Device) {
+			return refuse("boot-key", invalidArgument("configSpec.bootOptions.bootOrder"),
+				"Entry %d of the boot order names no device that %s had before.", n, d.vm.Name)
+		}
 		if !bootable(entry, d.devices) {
 			return refuse("boot-key", invalidArgument("configSpec.bootOptions.bootOrder"),
 				"Entry %d of the boot order names no device of %s.", n, d.vm.Name)

@@ -42,6 +42,8 @@ var endpoints = map[string]endpoint{
 	"POST /datastore": (*lab).editDatastore,
 	"POST /host":      (*lab).editHost,
 	"POST /delays":    (*lab).setDelays,
+	"POST /switches":  (*lab).setSwitches,
+	"GET /disks":      (*lab).diskReport,
 	"POST /stop":      func(l *lab, _ []byte) (interface{}, error) { l.stop(); return done, nil },
 }
 

@@ -9,9 +9,7 @@ import (
 // Device changes of a spec, with their rules.
 
 // applyDevices carries out the device changes of a spec in their order, as a
-
 // vCenter does: [move the occupant, add ours] passes, the reverse does not.
-
 func (d *draft) applyDevices() *refusal {
 	for i, change := range d.spec.DeviceChange {
 		spec := change.GetVirtualDeviceConfigSpec()
@@ -61,12 +59,11 @@ func (d *draft) addDevice(i int, spec *types.VirtualDeviceConfigSpec) *refusal {
 	if sentKey != 0 {
 		d.renamed[sentKey] = v.Key
 	}
+	d.notePolicy(dev, spec)
 	d.describe(dev)
 	d.devices = append(d.devices, dev)
 	return nil
 }
-
-// currentKey translates a key that the spec made up to the one given.
 
 func (d *draft) addController(i int, dev types.BaseVirtualDevice) *refusal {
 	kind := busOf(dev)
@@ -103,7 +100,6 @@ func (d *draft) addController(i int, dev types.BaseVirtualDevice) *refusal {
 }
 
 // addStorage finds and checks the slot of a new disk or CD-ROM drive.
-
 func (d *draft) addStorage(i int, spec *types.VirtualDeviceConfigSpec, dev types.BaseVirtualDevice) *refusal {
 	v := dev.GetVirtualDevice()
 	_, controller := findKey(d.devices, v.ControllerKey)
@@ -133,9 +129,7 @@ func (d *draft) addStorage(i int, spec *types.VirtualDeviceConfigSpec, dev types
 }
 
 // checkSlot checks controller and unit of a storage device; except is the key
-
 // of the device itself when it is there already.
-
 func (d *draft) checkSlot(i int, dev types.BaseVirtualDevice, except int32) *refusal {
 	v := dev.GetVirtualDevice()
 	_, controller := findKey(d.devices, v.ControllerKey)
@@ -198,7 +192,6 @@ func (d *draft) addNIC(i int, dev types.BaseVirtualDevice) *refusal {
 }
 
 // editDevice replaces a device by the one of the spec.
-
 func (d *draft) editDevice(i int, spec *types.VirtualDeviceConfigSpec) *refusal {
 	at, old := findKey(d.devices, d.currentKey(spec.Device.GetVirtualDevice().Key))
 	if old == nil {
@@ -238,13 +231,13 @@ func (d *draft) editDevice(i int, spec *types.VirtualDeviceConfigSpec) *refusal 
 	if no != nil {
 		return no
 	}
+	d.notePolicy(dev, spec)
 	d.describe(dev)
 	d.devices[at] = dev
 	return nil
 }
 
 // checkComplete: "the device must be fully specified" (ConfigSpec.deviceChange).
-
 func (d *draft) checkComplete(i int, v, was *types.VirtualDevice) *refusal {
 	switch {
 	case was.ControllerKey != 0 && v.ControllerKey == 0:
@@ -258,7 +251,6 @@ func (d *draft) checkComplete(i int, v, was *types.VirtualDevice) *refusal {
 }
 
 // keepOmitted keeps what a client need not send back.
-
 func (d *draft) keepOmitted(v, was *types.VirtualDevice) {
 	if v.Connectable == nil {
 		v.Connectable = was.Connectable
@@ -270,7 +262,6 @@ func (d *draft) keepOmitted(v, was *types.VirtualDevice) {
 }
 
 // checkMove checks a change of slot.
-
 func (d *draft) checkMove(i int, dev, old types.BaseVirtualDevice) *refusal {
 	v, was := dev.GetVirtualDevice(), old.GetVirtualDevice()
 	if v.ControllerKey == was.ControllerKey && *v.UnitNumber == *was.UnitNumber {
@@ -288,10 +279,6 @@ func (d *draft) checkMove(i int, dev, old types.BaseVirtualDevice) *refusal {
 	}
 	return nil
 }
-
-// keepFields copies zero fields of a struct from an older one.
-
-// keepBacking keeps what the server filled in below an unchanged file.
 
 func (d *draft) editNIC(i int, dev types.BaseVirtualEthernetCard, old types.BaseVirtualDevice) *refusal {
 	card := dev.GetVirtualEthernetCard()
@@ -335,6 +322,10 @@ func (d *draft) removeDevice(i int, spec *types.VirtualDeviceConfigSpec) *refusa
 			return refuse("snapshot-disk", invalidOperation(i),
 				"%s is part of a snapshot of %s and cannot be removed.", fileBacking(x), d.vm.Name)
 		case spec.FileOperation == types.VirtualDeviceConfigSpecFileOperationDestroy:
+			if other := d.l.openBy(fileBacking(x), d.vm.Self, writes); other != "" {
+				return refuse("disk-exclusive", &types.FileLocked{FileFault: types.FileFault{File: fileBacking(x)}},
+					"%s is open by %s.", fileBacking(x), other)
+			}
 			d.destroy = append(d.destroy, fileBacking(x))
 		}
 	}
@@ -364,25 +355,3 @@ func (d *draft) removeController(i int, dev types.BaseVirtualDevice) *refusal {
 	}
 	return nil
 }
-
-// newKey gives a device the key of its slot, or the next one of its kind.
-
-// settleKeys gives every storage device the key of the slot it is in.
-
-// controllersFirst keeps the order a vCenter lists devices in: by key, but
-
-// the storage controllers before what hangs on them.
-
-// settleControllers brings the device lists of the controllers up to date.
-
-// describe gives a device its label, which it then keeps, and its summary.
-
-// freeLabel is the label of a new device, numbered as the client shows it.
-
-// addDisk checks a new or existing disk.
-
-// newDiskName completes "[datastore]" to a free name in the VM's directory.
-
-// reachable checks that the VM's host mounts the datastore of a file.
-
-// touchFiles makes and deletes the disk files that the draft asks for.

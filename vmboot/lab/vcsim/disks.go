@@ -41,7 +41,7 @@ func (d *draft) editDisk(i int, spec *types.VirtualDeviceConfigSpec, disk, old *
 	if disk.CapacityInBytes < old.CapacityInBytes {
 		return refuse("disk-backing", invalidOperation(i), "A disk does not shrink.")
 	}
-	keepFields(disk, old, "Shares", "StorageIOAllocation", "DiskObjectId", "NativeUnmanagedLinkedClone")
+	keepFields(disk, old, "DiskObjectId", "NativeUnmanagedLinkedClone")
 	keepBacking(disk.Backing, old.Backing)
 	return nil
 }
@@ -57,18 +57,28 @@ func keepFields(dst, src interface{}, names ...string) {
 }
 
 func keepBacking(dst, src types.BaseVirtualDeviceBackingInfo) {
-	if b, ok := dst.(*types.VirtualDiskFlatVer2BackingInfo); ok {
-		old := src.(*types.VirtualDiskFlatVer2BackingInfo)
-		keepFields(b, old, "Datastore", "BackingObjectId", "DiskMode", "Split", "WriteThrough",
-			"ThinProvisioned", "EagerlyScrub", "Uuid", "ContentId", "ChangeId", "DigestEnabled", "Sharing")
+	switch b := dst.(type) {
+	case *types.VirtualDiskFlatVer2BackingInfo:
+		keepFields(b, src, "Datastore", "BackingObjectId", "DiskMode", "Split", "WriteThrough", "Parent",
+			"ThinProvisioned", "EagerlyScrub", "Uuid", "ContentId", "ChangeId", "DigestEnabled", "KeyId")
+	case *types.VirtualDiskRawDiskMappingVer1BackingInfo:
+		keepFields(b, src, "Datastore", "BackingObjectId", "DiskMode", "LunUuid", "DeviceName",
+			"CompatibilityMode", "Uuid", "ContentId", "ChangeId")
 	}
 }
 
 func diskMode(disk *types.VirtualDisk) string {
-	if b, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo); ok && b.DiskMode != "" {
-		return b.DiskMode
+	mode := ""
+	switch b := disk.Backing.(type) {
+	case *types.VirtualDiskFlatVer2BackingInfo:
+		mode = b.DiskMode
+	case *types.VirtualDiskRawDiskMappingVer1BackingInfo:
+		mode = b.DiskMode
 	}
-	return string(types.VirtualDiskModePersistent)
+	if mode == "" {
+		return string(types.VirtualDiskModePersistent)
+	}
+	return mode
 }
 
 func (d *draft) addDisk(i int, spec *types.VirtualDeviceConfigSpec, disk *types.VirtualDisk) *refusal {
@@ -78,6 +88,9 @@ func (d *draft) addDisk(i int, spec *types.VirtualDeviceConfigSpec, disk *types.
 	}
 	if backing.DiskMode == "" {
 		backing.DiskMode = string(types.VirtualDiskModePersistent)
+	}
+	if d.vm.Config.KeyId != nil && backing.KeyId == nil {
+		return refuse("encrypted-plain", invalidOperation(i), "%s is encrypted: it takes no plain disk.", d.vm.Name)
 	}
 	clone := *backing
 	backing = &clone
@@ -93,8 +106,17 @@ func (d *draft) addDisk(i int, spec *types.VirtualDeviceConfigSpec, disk *types.
 	if no != nil {
 		return no
 	}
+	if disk.CapacityInBytes != 0 && disk.CapacityInBytes != capacity ||
+		disk.CapacityInKB != 0 && disk.CapacityInKB != capacity/1024 {
+		return refuse("disk-capacity", invalidDevice(i), "%s has %d bytes, not as many as the spec says.",
+			backing.FileName, capacity)
+	}
 	disk.CapacityInBytes, disk.CapacityInKB = capacity, capacity/1024
 	d.bindDisk(backing)
+	if other := d.l.opensAgainst(d.vm.Self, disk); d.on && other != "" {
+		return refuse("disk-exclusive", &types.FileLocked{FileFault: types.FileFault{File: backing.FileName}},
+			"%s is open by %s.", backing.FileName, other)
+	}
 	return nil
 }
 
@@ -170,6 +192,7 @@ func (d *draft) bindDisk(backing *types.VirtualDiskFlatVer2BackingInfo) {
 			*b = types.NewBool(false)
 		}
 	}
+	backing.Parent = d.l.parentBacking(backing.FileName)
 	if backing.Uuid == "" {
 		backing.Uuid = fixedUUID("disk", backing.FileName)
 	}

@@ -56,8 +56,16 @@ var runningHosts = []string{"esx-a1.lab", "esx-b1.lab", "esx-a2.lab", "esx-b2.la
 func (b *builder) buildVMs() error {
 	plans := b.ordinary()
 	plans = append(plans, b.templates()...)
+	if b.disks {
+		for i := range plans {
+			b.vary(i, &plans[i])
+		}
+	}
 	if b.specials {
 		plans = append(plans, specialPlans()...)
+	}
+	if b.specials && b.disks {
+		plans = append(plans, b.diskSpecials()...)
 	}
 	for i, p := range plans {
 		p.mac = i + 1
@@ -66,7 +74,12 @@ func (b *builder) buildVMs() error {
 		}
 	}
 	if b.specials {
-		return b.snapshotOf("snap-01")
+		if err := b.snapshotOf("snap-01"); err != nil {
+			return err
+		}
+	}
+	if b.specials && b.disks {
+		return b.finishSpecials()
 	}
 	return nil
 }

@@ -38,12 +38,7 @@ const (
 
 // datastorePlan: which hosts mount what.  No hosts means those of both
 // clusters.
-var datastorePlan = []struct {
-	name  string
-	hosts []string
-	pod   bool
-	gib   int64
-}{
+var datastorePlan = []datastoreLine{
 	{"shared-01", nil, false, 4096},
 	{"shared-02", nil, false, 2048},
 	{"pod-ds-01", nil, true, 1024},
@@ -51,6 +46,16 @@ var datastorePlan = []struct {
 	{"cl-a-only", []string{"esx-a1.lab", "esx-a2.lab", "esx-a3.lab"}, false, 8192},
 	{"local-a1", []string{"esx-a1.lab"}, false, 512},
 	{"local-solo", []string{soloHost}, false, 256},
+}
+
+// objectStore is one more in a lab with disks.
+var objectStore = datastoreLine{"vsan-01", []string{"esx-a1.lab", "esx-a2.lab", "esx-a3.lab"}, false, 1024}
+
+type datastoreLine struct {
+	name  string
+	hosts []string
+	pod   bool
+	gib   int64
 }
 
 const podName = "pod-01"
@@ -161,7 +166,11 @@ func (b *builder) buildDatastores() error {
 	if err != nil {
 		return err
 	}
-	for n, plan := range datastorePlan {
+	plans := datastorePlan
+	if b.disks {
+		plans = append(plans[:len(plans):len(plans)], objectStore)
+	}
+	for n, plan := range plans {
 		hosts := plan.hosts
 		if hosts == nil {
 			for _, c := range clusterPlan {
@@ -176,6 +185,9 @@ func (b *builder) buildDatastores() error {
 			return err
 		}
 		b.mount(plan.name, hosts, plan.gib)
+	}
+	if b.disks {
+		b.datastore(objectStore.name).Summary.Type = "vsan"
 	}
 	return nil
 }

@@ -174,6 +174,14 @@ func deviceSummary(dev types.BaseVirtualDevice) string {
 	case busIDE:
 		return fmt.Sprintf("IDE %d", busNumber(dev))
 	case busSCSI:
+		switch dev.(type) {
+		case *types.VirtualLsiLogicSASController:
+			return "LSI Logic SAS"
+		case *types.VirtualLsiLogicController:
+			return "LSI Logic"
+		case *types.VirtualBusLogicController:
+			return "BusLogic"
+		}
 		return "VMware paravirtual SCSI"
 	case busSATA:
 		return "AHCI"

@@ -42,6 +42,9 @@ type lab struct {
 	places  map[string]datastorePlace // datastores by name
 	leases  map[string]*nfcLease      // imports by ticket
 
+	policies map[types.ManagedObjectReference]map[string]string // storage policy ids by VM and disk
+	strict   strictness
+
 	address        string // of the front, host:port
 	sha1Thumbprint string // of its certificate, as a lease names it
 
@@ -76,10 +79,13 @@ func newLab(o options, stop func()) (*lab, error) {
 		open:    map[types.ManagedObjectReference]openFiles{},
 		places:  map[string]datastorePlace{},
 		leases:  map[string]*nfcLease{},
+
+		policies: map[types.ManagedObjectReference]map[string]string{},
 	}
 	l.sessions.init(o.sessionTimeout)
 	l.counters.reset()
 	l.delay.set(o.delayMS)
+	l.strict.set(o.refusePredicted)
 	l.model = emptyModel()
 	if err := l.model.Create(); err != nil {
 		os.RemoveAll(home)

@@ -42,9 +42,7 @@ func cleanPath(name string) string {
 		return name
 	}
 	p.Path = path.Clean("/" + p.Path)[1:]
-	if isExtent(p.Path) {
-		p.Path = strings.TrimSuffix(p.Path, flatEnd) + ".vmdk"
-	}
+	p.Path = descriptorOf(p.Path)
 	return p.String()
 }
 
@@ -105,6 +103,7 @@ func (l *lab) forget(ref types.ManagedObjectReference) {
 	defer l.mu.Unlock()
 	delete(l.open, ref)
 	delete(l.private, ref)
+	delete(l.policies, ref)
 }
 
 // openBy names a VM, other than except, that has a file open in a way that

@@ -33,6 +33,8 @@ type vmPlan struct {
 	template     bool
 	private      vmPrivate
 	mac          int
+
+	layout *layout // controllers and disks instead of PVSCSI with a disk at 0:0
 }
 
 type slot struct {
@@ -190,6 +192,9 @@ const bootDiskBytes = 32 << 30
 
 // devices are those of a VM that a vCenter made, in its order, with its keys.
 func (b *builder) devices(p vmPlan) ([]types.BaseVirtualDevice, error) {
+	if p.layout != nil {
+		return b.layoutDevices(p)
+	}
 	list := baseDevices()
 	disks := p.extraDisks
 	if !p.noBootDisk {

@@ -39,6 +39,9 @@ type options struct {
 	leaseTimeout   time.Duration
 	parentPID      int
 	verbose        bool
+
+	disks           bool
+	refusePredicted bool
 }
 
 // passwordVariable is the only way in for the password: a command line is
@@ -62,6 +65,8 @@ func parseOptions(args []string) (options, error) {
 	fs.IntVar(&session, "session-timeout", 1800, "seconds of idleness after which a session ends")
 	fs.IntVar(&lease, "lease-timeout", 300, "seconds without progress after which an import ends")
 	fs.IntVar(&o.parentPID, "parent-pid", 0, "end when this process is gone")
+	fs.BoolVar(&o.disks, "disks", false, "virtual machines with disks on every kind of controller")
+	fs.BoolVar(&o.refusePredicted, "refuse-predicted-keys", false, "a boot order names devices of before the call only")
 	fs.BoolVar(&o.verbose, "verbose", false, "log refusals and faults to standard error")
 	if err := fs.Parse(args); err != nil {
 		return o, err

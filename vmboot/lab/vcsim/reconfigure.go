@@ -53,6 +53,8 @@ type draft struct {
 	ejects  bool      // takes media away that the guest may hold
 	create  []newDisk // disks to make when the draft is published
 	destroy []string  // disks to delete then
+
+	policies map[string]string // storage policies by disk file
 }
 
 type newDisk struct {
@@ -119,13 +121,15 @@ func (l *lab) newDraft(vm *simulator.VirtualMachine, spec *types.VirtualMachineC
 		renamed: map[int32]int32{},
 		extra:   append([]types.BaseOptionValue(nil), vm.Config.ExtraConfig...),
 		config:  *vm.Config,
-		boot:    &types.VirtualMachineBootOptions{},
+
+		policies: l.policiesOf(vm.Self),
+		boot:     &types.VirtualMachineBootOptions{},
 	}
 	if vm.Config.BootOptions != nil {
 		*d.boot = *vm.Config.BootOptions
 	}
 	for _, step := range []func() *refusal{
-		d.checkTemplate, d.checkVersion, d.applyScalars, d.applyDevices, d.applyBoot, d.applyExtra,
+		d.checkTemplate, d.checkVersion, d.checkFaultTolerance, d.checkSuspended, d.applyScalars, d.applyDevices, d.applyBoot, d.applyExtra,
 	} {
 		if no := step(); no != nil {
 			return nil, no
@@ -150,6 +154,21 @@ func (d *draft) checkTemplate() *refusal {
 			return refuse("template-fixed", &types.NotSupported{},
 				"%s is a template: only its name and annotation can be changed, not %s.", d.vm.Name, field)
 		}
+	}
+	return nil
+}
+
+func (d *draft) checkFaultTolerance() *refusal {
+	state := d.vm.Runtime.FaultToleranceState
+	if len(d.spec.DeviceChange) > 0 && state != "" && state != types.VirtualMachineFaultToleranceStateNotConfigured {
+		return refuse("fault-tolerant", &types.NotSupported{}, "%s is fault tolerant: its devices do not change.", d.vm.Name)
+	}
+	return nil
+}
+
+func (d *draft) checkSuspended() *refusal {
+	if len(d.spec.DeviceChange) > 0 && d.vm.Runtime.PowerState == suspended {
+		return d.live("suspended", "%s is suspended: its devices do not change.", d.vm.Name)
 	}
 	return nil
 }
@@ -310,6 +329,7 @@ func (d *draft) publish(ctx *simulator.Context) *refusal {
 	updateObject(ctx, d.l.reg, vm, changes)
 	d.l.relate(vm)
 	d.l.noteOpen(vm)
+	d.publishPolicies()
 	return nil
 }
 

@@ -34,12 +34,17 @@ var ruleBook = []rule{
 	{"controller-in-use", "a controller with devices is not removed"},
 	{"key-follows-slot", "a moved device gets the key of its new slot"},
 
+	{"edit-replaces", "an edit without IO allocation, shares or sharing of a disk sets them to their defaults"},
+	{"disk-policy", "a disk keeps its storage policy while it stays attached, and only then"},
+
 	{"live-slot", "no device changes its slot while the VM runs"},
 	{"live-controller", "no controller is added or removed while the VM runs"},
 	{"live-cdrom", "no CD-ROM drive is added or removed while the VM runs"},
 	{"live-ide", "no IDE device is added or removed while the VM runs"},
 	{"live-disk-mode", "no disk changes its mode while the VM runs"},
 	{"live-firmware", "firmware, hardware and CPU do not change while the VM runs"},
+
+	{"suspended", "the devices of a suspended VM do not change"},
 
 	{"snapshot-disk", "a disk that a snapshot holds is neither moved nor removed"},
 	{"snapshot-disk-mode", "a disk that a snapshot holds keeps its mode"},
@@ -49,13 +54,16 @@ var ruleBook = []rule{
 	{"disk-exists", "an attached disk exists"},
 	{"disk-valid", "an attached disk has a descriptor and its extents"},
 	{"disk-backing", "an edit does not swap the file below a disk"},
-	{"disk-exclusive", "no two running VMs open one disk"},
+	{"disk-capacity", "an existing disk is added without a capacity or with its own"},
+	{"disk-exclusive", "no two running VMs open one disk, unless both as multi-writers"},
+	{"encrypted-plain", "an encrypted VM takes no plain disk"},
+	{"fault-tolerant", "the devices of a fault tolerant VM do not change"},
 	{"disk-new", "a new disk overwrites nothing and its directory exists"},
 	{"disk-attached", "a disk that a VM has, or a child of it, is neither moved nor deleted"},
 	{"space", "a full datastore takes no new bytes"},
 	{"cd-locked", "media that the guest holds are only taken away after a question"},
 
-	{"boot-key", "a boot order names disks and NICs that exist"},
+	{"boot-key", "a boot order names disks and NICs that exist; with refuse_predicted_keys, existed before the call"},
 	{"boot-merge", "unset boot options stay as they are"},
 	{"boot-clear", "one bare BootableDevice clears the boot order"},
 	{"secure-boot-efi", "Secure Boot needs EFI"},

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/vmware/govmomi/simulator"
@@ -54,11 +55,16 @@ func treeUse(path string) int64 {
 
 const flatEnd = "-flat.vmdk"
 
-func isExtent(file string) bool { return strings.HasSuffix(file, flatEnd) }
+var extentEnd = regexp.MustCompile(`-(flat|delta|rdmp?|sesparse)\.vmdk$`)
+
+func isExtent(file string) bool { return extentEnd.MatchString(file) }
+
+// descriptorOf is the descriptor beside an extent.
+func descriptorOf(extent string) string { return extentEnd.ReplaceAllString(extent, ".vmdk") }
 
 // isThin reads from the descriptor beside a flat extent how it is provisioned.
 func isThin(flat string) bool {
-	text, _ := os.ReadFile(strings.TrimSuffix(flat, flatEnd) + ".vmdk")
+	text, _ := os.ReadFile(descriptorOf(flat))
 	return strings.Contains(string(text), thinLine)
 }
 

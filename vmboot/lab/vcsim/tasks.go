@@ -17,7 +17,8 @@ type job struct {
 	name        string                        // as in TaskInfo.name, which is also the API method
 	description string
 	user        string
-	exclusive   bool // one at a time per entity
+	exclusive   bool   // one at a time per entity
+	subject     string // name by which a fault finds it, when not label
 	// before runs without the entity's lock; it may wait.
 	before func() *refusal
 	// run holds the entity's lock: nobody sees half of its work.
@@ -48,7 +49,11 @@ func (l *lab) start(j job) (types.ManagedObjectReference, *refusal) {
 	task.Self = self
 	task.Info.Key, task.Info.Task = task.Self.Value, task.Self
 	l.locked(j.object, func(*simulator.Context) { l.reg.Put(task) })
-	fault := l.faults.take(j.name, j.label, taskKinds)
+	subject := j.subject
+	if subject == "" {
+		subject = j.label
+	}
+	fault := l.faults.take(j.name, subject, taskKinds)
 	go l.work(task, j, fault)
 	return task.Self, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -10,9 +11,12 @@ import (
 // VirtualDiskManager.  Its tasks are ours: the simulator's keep no capacity,
 // overwrite, and copy holes as zeros.
 
-// diskJob is a task of the virtual disk manager.
-func (l *lab) diskJob(c call, method string, run func() *refusal) job {
+// diskJob is a task of the virtual disk manager; faults find it by the name of
+// the directory of its disk, which is that of a VM.
+func (l *lab) diskJob(c call, method, disk string, run func() *refusal) job {
 	j := l.fileJob(c, "", run)
+	p, _, _ := l.parseDatastorePath(disk)
+	j.subject = path.Dir(p.Path)
 	j.description = "VirtualDiskManager." + method
 	return j
 }
@@ -25,7 +29,7 @@ func (l *lab) copyDisk(c call) (interface{}, *refusal) {
 	if req.DestSpec != nil {
 		return nil, refuse("spec-known", &types.NotImplemented{}, "CopyVirtualDisk has no destSpec.")
 	}
-	return l.respond(l.diskJob(c, "copyVirtualDisk", func() *refusal {
+	return l.respond(l.diskJob(c, "copyVirtualDisk", req.DestName, func() *refusal {
 		return l.duplicateDisk(req.SourceName, req.DestName)
 	}), func(ref types.ManagedObjectReference) interface{} {
 		return &types.CopyVirtualDisk_TaskResponse{Returnval: ref}
@@ -37,7 +41,7 @@ func (l *lab) moveDisk(c call) (interface{}, *refusal) {
 	if no := decode(c, &req); no != nil {
 		return nil, no
 	}
-	return l.respond(l.diskJob(c, "moveVirtualDisk", func() *refusal {
+	return l.respond(l.diskJob(c, "moveVirtualDisk", req.DestName, func() *refusal {
 		return l.renameDisk(req.SourceName, req.DestName)
 	}), func(ref types.ManagedObjectReference) interface{} {
 		return &types.MoveVirtualDisk_TaskResponse{Returnval: ref}
@@ -49,7 +53,7 @@ func (l *lab) deleteDisk(c call) (interface{}, *refusal) {
 	if no := decode(c, &req); no != nil {
 		return nil, no
 	}
-	return l.respond(l.diskJob(c, "deleteVirtualDisk", func() *refusal {
+	return l.respond(l.diskJob(c, "deleteVirtualDisk", req.Name, func() *refusal {
 		if _, _, no := l.ownDisk(req.Name); no != nil {
 			return no
 		}
@@ -71,7 +75,7 @@ func (l *lab) createDisk(c call) (interface{}, *refusal) {
 	}
 	kind := types.VirtualDiskType(spec.GetFileBackedVirtualDiskSpec().DiskType)
 	capacity := spec.GetFileBackedVirtualDiskSpec().CapacityKb * 1024
-	return l.respond(l.diskJob(c, "createVirtualDisk", func() *refusal {
+	return l.respond(l.diskJob(c, "createVirtualDisk", req.Name, func() *refusal {
 		file, no := l.diskTarget(req.Name)
 		if no != nil {
 			return no
