@@ -102,6 +102,19 @@ def test_cd_without_a_program_for_this_firmware():
     assert finished(CASE, evidence([*FIRMWARE, failed]), 1)
 
 
+def test_a_bootstrap_that_secure_boot_refuses_does_not_count_as_started():
+    machine = replace(VM, firmware=Firmware.UEFI, secure_boot=True)
+    case = replace(OWN, machine=machine)
+    serial = [*LOADER, SerialFact(6.6, "boot.refused", "bad shim signature")]
+    again = [*DOWNLOADED, WireEvent(9.0, "dhcp.discover")]
+    found = verdict(serial, again, case=case)
+    assert (found.reached, found.ok) == (Reached.DOWNLOADED, False)
+    assert "Secure Boot is on and it is not signed by a key that the machine trusts" in (
+        found.sentence
+    )
+    assert finished(case, evidence(serial, DOWNLOADED), 6.7)
+
+
 def test_secure_boot_refusal_is_named_and_ends_the_wait():
     machine = replace(VM, firmware=Firmware.UEFI, secure_boot=True)
     case = replace(CASE, machine=machine)
