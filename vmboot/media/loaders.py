@@ -136,7 +136,7 @@ def select_loaders(
     for firmware in sorted(firmwares):
         mine = [choice for choice in choices if choice.part.firmware is firmware]
         if any(choice.loader is None for choice in mine):
-            raise MissingToolError(explain(firmware, mine), hint=_cure(mine, chain))
+            raise MissingToolError(explain(firmware, mine, medium), hint=_cure(mine, chain))
     chosen = {each.part.name: each.loader for each in choices if each.loader}
     if medium == "bdm" and Firmware.UEFI in firmwares and chain is Chain.IPXE:
         chosen |= _arm64(found, needs, signer)
@@ -168,10 +168,11 @@ def choose(
     return tuple(choices)
 
 
-def explain(firmware: Firmware, choices: Iterable[Choice]) -> str:
+def explain(firmware: Firmware, choices: Iterable[Choice], medium: Medium = "iso") -> str:
     """Why media for ``firmware`` cannot be built, in one sentence."""
+    what = "boot disks" if medium == "bdm" else "media"
     lacking = [choice for choice in choices if choice.loader is None]
-    return f"no loader for {firmware.name} media: " + "; ".join(map(_lack, lacking))
+    return f"no loader for {firmware.name} {what}: " + "; ".join(map(_lack, lacking))
 
 
 def cure(chain: Chain = Chain.IPXE) -> str:
@@ -264,5 +265,5 @@ def _firmware_report(firmware: Firmware, found: Sequence[Loader], medium: Medium
     uses = tuple(choice.loader for choice in choices if choice.loader)
     if len(uses) == len(choices):
         return FirmwareReport(firmware, True, uses, medium=medium)
-    problem, hint = explain(firmware, choices), _cure(choices)
+    problem, hint = explain(firmware, choices, medium), _cure(choices)
     return FirmwareReport(firmware, False, uses, problem, hint, medium)

@@ -23,8 +23,14 @@ def loaders_view(report: LoaderReport) -> RenderableType:
     """First whether media can be built, then every loader found."""
     return stack(
         *(_verdict(each) for each in report.firmwares),
+        *(_verdict(each) for each in report.disks if not _like_iso(each, report)),
         loaders_table(report.loaders) if report.loaders else line("No boot loader was found."),
     )
+
+
+def _like_iso(disk: FirmwareReport, report: LoaderReport) -> bool:
+    """Boot disks for this firmware are made of the same programs as boot ISOs."""
+    return any(iso.firmware is disk.firmware and iso.uses == disk.uses for iso in report.firmwares)
 
 
 def loaders_table(loaders: Sequence[Loader]) -> RenderableType:
@@ -65,9 +71,9 @@ def _abilities(loader: Loader) -> str:
 
 
 def _verdict(report: FirmwareReport) -> RenderableType:
-    name = report.firmware.name
+    what = "boot disks" if report.medium == "bdm" else "media"
     if report.ready:
-        text = heading(f"{name} media can be built with ")
+        text = heading(f"{report.firmware.name} {what} can be built with ")
         text.append(", ".join(printable(str(each.path)) for each in report.uses), style="green")
         return text
     text = cell(report.problem)
