@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from vmboot.errors import InputError
 from vmboot.vsphere.bootorder import plan_disk_order
 from vmboot.vsphere.cdrom import SlotPlan, out_of_reach
 from vmboot.vsphere.changes import (
@@ -43,7 +44,14 @@ from vmboot.vsphere.changes import (
 )
 from vmboot.vsphere.effects import machine_after
 from vmboot.vsphere.machine import Bus, Device, DeviceKind, Hardware, Machine, Power
-from vmboot.vsphere.ourdisks import DISK_BUSES, MEDIA_KEY, OUR_DISK, is_ours, media_on
+from vmboot.vsphere.ourdisks import (
+    DISK_BUSES,
+    MEDIA_KEY,
+    OUR_DISK,
+    is_ours,
+    media_of,
+    media_on,
+)
 from vmboot.vsphere.slots import (
     PVSCSI_MODEL,
     Slot,
@@ -98,7 +106,14 @@ def plan_bdm(machine: Machine, *, file: str, datastore: str, media: str) -> Slot
     :param file: datastore path of this machine's copy; it must exist when the changes are made
     :param datastore: managed object id of the copy's datastore
     :param media: what extraConfig says of it, see :func:`~vmboot.vsphere.ourdisks.media_of`
+    :raises InputError: ``file`` does not have the name of that BDM disk, so that it could not be
+        told from other disks afterwards
     """
+    if media_of(file) != media or not media:
+        raise InputError(
+            f"{file} is not named as the BDM disk {media!r}",
+            hint="its name is vmboot-<name>-<first 12 digits of its SHA-256>.vmdk",
+        )
     if machine.unavailable or not (machine.hardware.controllers or machine.hardware.devices):
         return SlotPlan(problems=(out_of_reach(machine),))
     layout = _layout(machine, media)

@@ -27,6 +27,7 @@ from tests.unit.vsphere.builders import (
     running,
     uefi,
 )
+from vmboot.errors import InputError
 from vmboot.vsphere.bdmdisk import boot_place, plan_bdm
 from vmboot.vsphere.cdrom import SlotPlan
 from vmboot.vsphere.changes import (
@@ -365,3 +366,18 @@ def test_a_running_machine_changes_disks_only_when_it_is_off():
     assert planned(running()).powered_off_only
     assert not planned(right(power=Power.ON, media="")).powered_off_only
     assert planned(right(power=Power.SUSPENDED, media="")).powered_off_only
+
+
+@pytest.mark.parametrize(
+    ("file", "media"),
+    [
+        (BDM, OLD_MEDIA),
+        ("[shared-01] a/my-boot-disk.vmdk", BDM_MEDIA),
+        ("[shared-01] a/my-boot-disk.vmdk", ""),
+    ],
+)
+def test_a_file_that_could_not_be_told_afterwards_is_no_input(file: str, media: str):
+    with pytest.raises(InputError) as error:
+        plan_bdm(machine(), file=file, datastore="datastore-1", media=media)
+
+    assert error.value.hint is not None
