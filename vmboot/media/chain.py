@@ -56,6 +56,17 @@ def uefi_parts(chain: Chain) -> tuple[str, ...]:
     return _PARTS[chain]
 
 
+def part_of(kind: str) -> str:
+    """The field of :class:`~vmboot.media.loaders.LoaderSet` for a program of this kind.
+
+    :param kind: see :class:`vmboot.media.identify.Identity`
+    :returns: ``""`` for what no chain puts on media
+    """
+    if kind.startswith("ipxe-"):
+        return "ipxe_efi"
+    return {"shim": "shim_efi", "grub-efi": "grub_efi"}.get(kind, "")
+
+
 def uefi_files(
     config: BootConfig, loaders: LoaderSet, script: bytes, *, chain: Chain = Chain.IPXE
 ) -> Mapping[str, bytes]:

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from vmboot.errors import MediaError
+from vmboot.media.chain import FOLDER, part_of
 from vmboot.media.diskinspect import inspect_disk, is_disk
 from vmboot.media.diskinspection import DiskInspection
 from vmboot.media.eltorito import BootEntry, boot_info_problem, read_boot_image, read_catalog
@@ -41,7 +42,6 @@ MANIFEST, BIOS_SCRIPT, UEFI_SCRIPT = "vmboot.json", "script.ipx", "EFI/BOOT/auto
 _PARTS = {
     "ldlinux.c32": "ldlinux_c32",
     "ipxe.lkrn": "ipxe_lkrn",
-    "esp:EFI/BOOT/BOOTX64.EFI": "ipxe_efi",
 }
 
 
@@ -205,7 +205,12 @@ def _read_own(found: _Found) -> OwnMedia | None:
 def _digests(found: _Found) -> dict[str, str]:
     """SHA-256 of the loaders by the name that the manifest gives them."""
     known = found.loaders
-    return {part: known[path].sha256 for path, part in _PARTS.items() if path in known}
+    digests = {part: known[path].sha256 for path, part in _PARTS.items() if path in known}
+    for path, identity in known.items():
+        part = part_of(identity.kind)
+        if part and path.lower().startswith(f"esp:{FOLDER}/".lower()):
+            digests[part] = identity.sha256
+    return digests
 
 
 def _texts(found: _Found) -> Iterator[tuple[str, bytes]]:

@@ -6,19 +6,15 @@ VMware's virtual firmware has when nobody changed it (:mod:`vmboot.media.trust`)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vmboot.errors import MediaError
-from vmboot.media import pe
-from vmboot.media.chain import FOLDER, PROGRAM, Chain, limits, uefi_parts
+from vmboot.media.chain import Chain, limits, uefi_parts
 from vmboot.media.find import Loader
 from vmboot.media.grubcfg import refusals
-from vmboot.media.identify import identify
 from vmboot.media.loaders import LoaderSet, choose, cure, explain
 from vmboot.media.parts import parts_for
-from vmboot.media.shimimage import accepts, next_program
 from vmboot.media.trust import trusted_as_delivered
 from vmboot.model import BootConfig, Firmware
 
@@ -97,36 +93,6 @@ def refusal(chain: Chain, loaders: LoaderSet) -> str:
         return f"the loader {first.name} is not signed"
     by = ", ".join(first.signers)
     return f"the loader {first.name} is signed by {by}, which only machines that were told so trust"
-
-
-def volume_problems(volume: Mapping[str, bytes]) -> tuple[str, ...]:
-    """What is wrong with the shim on a UEFI volume and with the program it starts.
-
-    :param volume: files by path
-    """
-    return tuple(_volume_problems({path.lower(): data for path, data in volume.items()}))
-
-
-def _volume_problems(volume: Mapping[str, bytes]) -> Iterator[str]:
-    shim = volume.get(PROGRAM.lower(), b"")
-    known = identify(shim) if pe.is_pe(shim) else None
-    if known is None or known.kind != "shim" or not next_program(shim):
-        return
-    path = f"{FOLDER}/{next_program(shim)}"
-    program = volume.get(path.lower())
-    if program is None:
-        yield f"BOOTX64.EFI is a shim that starts {path}, which is missing"
-    elif not _starts(shim, program):
-        yield f"{path} is not signed by a key that the shim trusts: VMs with Secure Boot stop there"
-
-
-def _starts(shim: bytes, program: bytes) -> bool:
-    """A shim asks the firmware first, then its own vendor."""
-    try:
-        authorities = [each.issuer for each in pe.read_pe(program).signatures]
-        return trusted_as_delivered(authorities) or accepts(shim, program)
-    except MediaError:
-        return False
 
 
 def _option(

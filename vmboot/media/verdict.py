@@ -9,6 +9,7 @@ from vmboot.media.eltorito import BootEntry
 from vmboot.media.identify import Identity
 from vmboot.media.inspection import Boots
 from vmboot.media.isoread import IsoImage
+from vmboot.media.shimvolume import ShimFindings, check_shim
 from vmboot.model import Firmware
 
 DEFAULT_PROGRAM = "efi/boot/bootx64.efi"  # UEFI 2.10 section 3.5.1.1, x64
@@ -33,9 +34,10 @@ def judge(
 ) -> Verdict:
     """The verdict per firmware, and the reasons where it is no."""
     bios = tuple(_bios(image, entries, loaders))
-    uefi = tuple(_uefi(entries, esp, loaders))
+    shim = check_shim(esp)
+    uefi = (*_uefi(entries, esp, loaders), *_lost(shim))
     program = _program(esp, loaders)
-    secure = tuple(secure_notes(program)) if not uefi else ()
+    secure = (*secure_notes(program), *filter(None, (shim.refused,))) if not uefi else ()
     boots = Boots(
         bios=not bios,
         uefi=not uefi,
@@ -43,6 +45,10 @@ def judge(
         why_not={Firmware.BIOS: _reasons(bios), Firmware.UEFI: _reasons(uefi)},
     )
     return Verdict(boots, (*bios, *uefi), secure)
+
+
+def _lost(shim: ShimFindings) -> tuple[str, ...]:
+    return (f"{shim.missing}{_NOT_UEFI}",) if shim.missing else ()
 
 
 def _reasons(problems: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from tests.unit.media.synthetic import (
     config,
     grub_efi,
     ipxe_efi,
-    loader,
     loader_set,
     shim,
     signature,
@@ -25,7 +24,6 @@ from vmboot.media.secure import (
     advice,
     refusal,
     secure_options,
-    volume_problems,
 )
 from vmboot.model import Bootstrap, Firmware, Network, Transport
 
@@ -106,21 +104,3 @@ def test_firmware_as_delivered_starts_what_microsoft_signed_and_no_more() -> Non
     own = refusal(Chain.SITE_KEY, loader_set(ipxe_efi=BY_SITE))
     assert "signed by Site Key, which only machines that were told so trust" in own
     assert "no loader" in refusal(Chain.IPXE, loader_set(ipxe_efi=b""))
-
-
-def test_a_shim_without_what_it_starts_is_a_problem_of_the_volume() -> None:
-    boot = {"EFI/BOOT/BOOTX64.EFI": SHIM}
-    assert volume_problems(boot) == (
-        "BOOTX64.EFI is a shim that starts EFI/BOOT/grubx64.efi, which is missing",
-    )
-    assert volume_problems({**boot, "efi/boot/GRUBX64.EFI": GRUB}) == ()
-    (problem,) = volume_problems({**boot, "EFI/BOOT/grubx64.efi": grub_efi()})
-    assert "not signed by a key that the shim trusts" in problem
-    by_microsoft = grub_efi(certificates=BY_MICROSOFT)
-    assert volume_problems({**boot, "EFI/BOOT/grubx64.efi": by_microsoft}) == ()
-
-
-def test_volumes_without_a_shim_have_no_such_problem() -> None:
-    assert volume_problems({}) == ()
-    assert volume_problems({"EFI/BOOT/BOOTX64.EFI": UNSIGNED}) == ()
-    assert loader("ipxe_efi", UNSIGNED).signers == ()
