@@ -57,7 +57,7 @@ class SecureOption:
 
 def secure_options(
     loaders: Sequence[Loader],
-    config: BootConfig,
+    config: BootConfig | None = None,
     *,
     needs: frozenset[str] = frozenset(),
     site_certificate: str = "",
@@ -65,6 +65,7 @@ def secure_options(
     """Each of the three chains: would it work with ``loaders`` and ``config``, and if not, why.
 
     :param loaders: what :func:`vmboot.media.find.find_loaders` found
+    :param config: ``None`` to judge by the loaders alone
     :param needs: abilities that iPXE must have, see :func:`vmboot.media.iso.needs`
     :param site_certificate: SHA-256 of the certificate that the machines trust, where it is known
     """
@@ -98,12 +99,12 @@ def refusal(chain: Chain, loaders: LoaderSet) -> str:
 def _option(
     chain: Chain,
     loaders: Sequence[Loader],
-    config: BootConfig,
+    config: BootConfig | None,
     needs: frozenset[str],
     site_certificate: str,
 ) -> SecureOption:
-    known = limits(chain, config)
-    reasons = refusals(config) if chain is Chain.SHIM_GRUB else ()
+    known = limits(chain, config) if config else ()
+    reasons = refusals(config) if config and chain is Chain.SHIM_GRUB else ()
     if reasons:
         why = f"the signed GRUB cannot boot this: {reasons[0]}"
         return SecureOption(chain, False, why, "choose one with iPXE", known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vmboot.cli.exits import Exit
 from vmboot.cli.options import command as make_command
@@ -30,7 +31,13 @@ def run(options: Options, terminal: Terminal) -> Exit:
     """Look, and show."""
     from vmboot.cli.views.loaders import loaders_view
     from vmboot.media.loaders import report
+    from vmboot.media.secure import secure_options
 
     found = report(dirs=options.loader_dirs)
-    terminal.deliver(found.to_json, lambda: loaders_view(found))
+    secure = secure_options(found.loaders)
+
+    def document() -> dict[str, Any]:
+        return {**found.to_json(), "secure_boot": [each.to_json() for each in secure]}
+
+    terminal.deliver(document, lambda: loaders_view(found, secure))
     return Exit.OK if all(each.ready for each in found.firmwares) else Exit.NOT_FOUND

@@ -14,18 +14,34 @@ from vmboot.cli.views.table import cell, heading, line, stack, table
 if TYPE_CHECKING:
     from vmboot.media.find import Loader
     from vmboot.media.loaders import FirmwareReport, LoaderReport
+    from vmboot.media.secure import SecureOption
 
 _IPXE = ("ipxe-lkrn", "ipxe-efi", "ipxe-snponly-efi")
 _WANTED = {"autoexec": "media", "vlan": "VLAN", "https": "HTTPS"}  # ability: what it is good for
 
 
-def loaders_view(report: LoaderReport) -> RenderableType:
-    """First whether media can be built, then every loader found."""
+def loaders_view(report: LoaderReport, secure: Sequence[SecureOption] = ()) -> RenderableType:
+    """First whether media can be built, then every loader found.
+
+    :param secure: the chains for machines with Secure Boot
+    """
     return stack(
         *(_verdict(each) for each in report.firmwares),
         *(_verdict(each) for each in report.disks if not _like_iso(each, report)),
+        *((_chains(secure),) if secure else ()),
         loaders_table(report.loaders) if report.loaders else line("No boot loader was found."),
     )
+
+
+def _chains(secure: Sequence[SecureOption]) -> RenderableType:
+    """Which chains machines with Secure Boot can have, and how to get the others."""
+    ready = [each.chain.value for each in secure if each.ok]
+    text = heading("Secure Boot media can be built as " if ready else "no media for Secure Boot")
+    text.append(", ".join(ready), style="green")
+    for each in secure:
+        if not each.ok:
+            text.append(f"\n{each.chain.value}: {printable(each.cure)}", style="not bold")
+    return text
 
 
 def _like_iso(disk: FirmwareReport, report: LoaderReport) -> bool:

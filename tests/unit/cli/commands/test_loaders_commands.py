@@ -5,7 +5,15 @@ import pytest
 
 from tests.unit.cli.commands.seam import record
 from tests.unit.cli.screens import out, terminal
-from tests.unit.media.synthetic import ipxe_efi, isolinux, ldlinux, lkrn
+from tests.unit.media.synthetic import (
+    grub_efi,
+    ipxe_efi,
+    isolinux,
+    ldlinux,
+    lkrn,
+    shim,
+    signature,
+)
 from vmboot.cli.commands import loaders_fetch, loaders_import, loaders_sign, loaders_status
 from vmboot.cli.main import main
 from vmboot.media.loaders import find_loaders
@@ -59,6 +67,19 @@ def test_json_has_loaders_and_firmwares(folder):
     assert [each["kind"] for each in document["loaders"]] == ["ipxe-efi"]
     ready = {each["firmware"]: each["ready"] for each in document["firmwares"]}
     assert ready == {Firmware.BIOS: False, Firmware.UEFI: True}
+
+
+def test_the_chains_for_secure_boot_are_shown_with_the_way_to_the_others(folder):
+    by_microsoft = signature("A Publisher", "Microsoft Corporation UEFI CA 2011")
+    put(folder, a__efi=shim(certificates=by_microsoft))
+    _, text = status(folder)
+    assert "no media for Secure Boot" in text
+    put(folder, b__efi=grub_efi(certificates=signature("Signer", "Distro CA")))
+    _, text = status(folder)
+    assert "Secure Boot media can be built as shim-grub" in text
+    assert "site-key: run: vmboot loaders sign --key KEY --cert CERT" in text
+    document = json.loads(status(folder, json=True)[1])
+    assert [each["ok"] for each in document["secure_boot"]] == [True, False, False]
 
 
 def test_an_imported_loader_is_found_from_then_on(folder):
