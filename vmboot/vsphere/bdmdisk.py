@@ -80,6 +80,8 @@ class _Layout:
     :param held: what is there now
     :param wanted: the machine's disk that carries what is wanted already
     :param stale: its other BDM disks
+    :param moving: the device that has to leave the slot
+    :param new_home: the first free unit for it
     """
 
     machine: Machine
@@ -87,17 +89,8 @@ class _Layout:
     held: Device | None
     wanted: Device | None
     stale: tuple[Device, ...]
-
-    @property
-    def moving(self) -> Device | None:
-        """The disk that has to leave the slot."""
-        stays = (self.wanted, *self.stale, None)
-        return None if self.held in stays else self.held
-
-    @property
-    def new_home(self) -> Slot | None:
-        """The first free unit for :attr:`moving`."""
-        return None if self.moving is None else _free_unit(self.machine, self.moving)
+    moving: Device | None
+    new_home: Slot | None
 
 
 def plan_bdm(machine: Machine, *, file: str, datastore: str, media: str) -> SlotPlan:
@@ -161,7 +154,9 @@ def _layout(machine: Machine, media: str) -> _Layout:
     fitting = [device for device in ours if media_on(device, machine) == media]
     wanted = held if held in fitting else next(iter(fitting), None)
     stale = tuple(device for device in ours if device is not wanted)
-    return _Layout(machine, slot, held, wanted, stale)
+    moving = None if held in (wanted, *stale, None) else held
+    new_home = None if moving is None else _free_unit(machine, moving)
+    return _Layout(machine, slot, held, wanted, stale, moving, new_home)
 
 
 def _disk_changes(layout: _Layout, file: str, datastore: str) -> Iterator[Change]:

@@ -33,7 +33,10 @@ def our_name(file: str) -> str:
     >>> our_name("[shared-01] pvs-001/vmboot-boot-0123456789ab-000002.vmdk")
     'vmboot-boot-0123456789ab.vmdk'
     """
-    name = _DELTA.sub("", file.rpartition("/")[2])
+    name = file.rpartition("/")[2]
+    if not name.startswith("vmboot-"):
+        return ""
+    name = _DELTA.sub("", name)
     return name if OUR_DISK.fullmatch(name) else ""
 
 
