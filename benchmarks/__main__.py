@@ -10,7 +10,7 @@ from benchmarks.machine import describe
 from benchmarks.measure import BenchmarkError
 from benchmarks.report import Report, write_section
 
-NAMES = ("startup", "upload", "fleet", "scale")
+NAMES = ("startup", "upload", "fleet", "disks", "scale")
 
 
 def main() -> int:

@@ -11,68 +11,20 @@ import math
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import govc
+from benchmarks.contender import Argv, Contender, counted, extrapolate
 from benchmarks.lab import DELAY_MS, PEER_ISO, TASK_MS, Site, site, upload_peer_iso
-from benchmarks.measure import BenchmarkError, run
+from benchmarks.measure import BenchmarkError
 from benchmarks.report import Claim, Report, figure
-
-Argv = Sequence[str | Path]
 
 VMS = 200
 WINDOW = 32
 GOVC_SAMPLES, PYVMOMI_SAMPLES = (16, 48), (8, 24)  # VMs a slow peer is measured on
 PEERS = Path(__file__).parent / "peers"
 VMBOOT = Path(sys.executable).with_name("vmboot")
-
-
-@dataclass(frozen=True)
-class Contender:
-    """What one way of doing the job cost.
-
-    :param calls: calls that reached the vCenter
-    :param vms: how many VMs it was given
-    :param scaled: the figures are extrapolated to :data:`VMS`
-    """
-
-    name: str
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
-    calls: float
-    vms: int = VMS
-    scaled: bool = False
-
-    def cells(self, base_s: float) -> tuple[str, ...]:
-        return (
-            self.name,
-            figure(self.wall_s) + ("*" if self.scaled else ""),
-            f"{figure(self.wall_s / base_s)}×",
-            figure(self.calls / self.vms),
-            figure(self.cpu_s * 1000 / self.vms),
-            figure(self.peak_mb),
-        )
-
-
-def extrapolate(small: Contender, large: Contender) -> Contender:
-    """To all of :data:`VMS`, along the line through two measurements: what a tool does once, such
-    as walking the inventory, is not multiplied.
-    """
-
-    def at_all(first: float, second: float) -> float:
-        return first + (second - first) * (VMS - small.vms) / (large.vms - small.vms)
-
-    return Contender(
-        name=large.name,
-        wall_s=at_all(small.wall_s, large.wall_s),
-        cpu_s=at_all(small.cpu_s, large.cpu_s),
-        calls=at_all(small.calls, large.calls),
-        peak_mb=max(small.peak_mb, large.peak_mb),
-        scaled=True,
-    )
 
 
 def floor_s() -> float:
@@ -142,14 +94,14 @@ def _and(samples: tuple[int, int]) -> str:
 def _vmboot() -> tuple[Contender, Contender, int, float]:
     """The first apply, the second, how many writes that made, and seconds of the first's verb."""
     with site(vms=VMS) as place:
-        argv = [VMBOOT, "apply", place.fleet_file(), "--yes", "-q"]
-        first, out = _counted("vmboot apply", place, argv)
+        argv: Argv = [VMBOOT, "apply", place.fleet_file(), "--yes", "-q"]
+        first, out = counted("vmboot apply", place, argv, vms=VMS)
         check_done(place, VMS)
         words = re.search(r"machines in ([0-9.]+) s", out)
         if words is None:
             raise BenchmarkError(f"vmboot apply did not say how long it took: {out[-200:]}")
         before = place.writes()
-        second, _ = _counted("vmboot apply, again", place, argv)
+        second, _ = counted("vmboot apply, again", place, argv, vms=VMS)
         return first, second, place.writes() - before, float(words[1])
 
 
@@ -163,14 +115,14 @@ def check_done(place: Site, vms: int) -> None:
 
 
 def _govc() -> Contender:
-    argv = ["xargs", "-P", "8", "-n", "1", PEERS / "govc_attach.sh", PEER_ISO]
+    argv: Argv = ["xargs", "-P", "8", "-n", "1", PEERS / "govc_attach.sh", PEER_ISO]
     path = os.pathsep.join([str(govc.find_govc().parent), os.environ["PATH"]])
     env = {"GOVC_DATASTORE": "shared-01", "PATH": path}
     return _peer("govc, 8 processes", argv, env, GOVC_SAMPLES)
 
 
 def _pyvmomi() -> Contender:
-    argv = [sys.executable, PEERS / "sequential_pyvmomi.py", f"[shared-01] {PEER_ISO}"]
+    argv: Argv = [sys.executable, PEERS / "sequential_pyvmomi.py", f"[shared-01] {PEER_ISO}"]
     return _peer("pyvmomi, one by one", argv, {}, PYVMOMI_SAMPLES)
 
 
@@ -179,27 +131,7 @@ def _peer(name: str, argv: Argv, env: Mapping[str, str], samples: tuple[int, int
     with site(vms=VMS) as place:
         upload_peer_iso(place)
         small, large = samples
-        first, _ = _counted(name, place, argv, env, place.names[:small])
-        second, _ = _counted(name, place, argv, env, place.names[small : small + large])
-        return extrapolate(first, second)
-
-
-def _counted(
-    name: str,
-    place: Site,
-    argv: Argv,
-    env: Mapping[str, str] | None = None,
-    targets: Sequence[str] = (),
-) -> tuple[Contender, str]:
-    """Run one contender; ``targets`` go to its input. What it cost and what it wrote."""
-    before = place.calls()
-    usage = run(argv, env={**place.environment, **(env or {})}, stdin="\n".join(targets))
-    cost = Contender(
-        name=name,
-        wall_s=usage.wall_s,
-        cpu_s=usage.cpu_s,
-        peak_mb=usage.peak_mb,
-        calls=place.calls() - before,
-        vms=len(targets) or VMS,
-    )
-    return cost, usage.out
+        first, _ = counted(name, place, argv, env, targets=place.names[:small])
+        rest = place.names[small : small + large]
+        second, _ = counted(name, place, argv, env, targets=rest)
+        return extrapolate(first, second, vms=VMS)

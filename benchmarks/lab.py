@@ -48,10 +48,10 @@ class Site:
     def govc(self, *arguments: str) -> Usage:
         return run([govc.find_govc(), *arguments], env=self.environment)
 
-    def fleet_file(self) -> Path:
-        """A fleet document that wants the boot ISO on every ordinary VM."""
+    def fleet_file(self, document: str = "") -> Path:
+        """A fleet document; by default one that wants the boot ISO on every ordinary VM."""
         path = self.home / "fleet.yml"
-        path.write_text(FLEET, encoding="utf-8")
+        path.write_text(document or FLEET, encoding="utf-8")
         return path
 
 
