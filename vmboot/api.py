@@ -361,6 +361,7 @@ def build_bdm(
     name: str | None = None,
     layout: str | None = None,
     size: int | None = None,
+    chain: str = "ipxe",
     loader_dirs: Sequence[str | Path] = (),
 ) -> BootDisk:
     """Build a boot disk, from a config or from what a fleet asks for. Same input, same bytes.
@@ -368,11 +369,13 @@ def build_bdm(
     :param name: part of the file name; the fleet's, or ``boot``, where ``None``
     :param layout: ``auto``, ``mbr`` or ``gpt``; the fleet's, or ``auto``, where ``None``
     :param size: bytes, whole MiB; the fleet's, or what is needed, where ``None``
+    :param chain: how UEFI machines start, see :class:`vmboot.media.chain.Chain`
     :raises MissingToolError: no loader for a firmware that has a bootstrap
     :raises InputError: the loaders do not fit ``size``, or the layout starts no BIOS machine
     """
     from vmboot.media.bdm import Layout, firmwares_for
     from vmboot.media.bdm import build_bdm as build
+    from vmboot.media.chain import Chain
     from vmboot.media.iso import needs
     from vmboot.media.loaders import select_loaders
     from vmboot.model import BootConfig, BootMethod
@@ -381,23 +384,27 @@ def build_bdm(
         section, config = config.media.bdm, config.boot_config(BootMethod.BDM)
         name, layout, size = name or section.name, layout or section.layout, size or section.size
     kind = Layout(layout or Layout.AUTO)
+    way = Chain(chain)
     loaders = select_loaders(
-        firmwares_for(config, kind), dirs=loader_dirs, needs=needs(config), medium="bdm"
+        firmwares_for(config, kind), dirs=loader_dirs, needs=needs(config), medium="bdm", chain=way
     )
-    return build(config, loaders, name=name or "boot", layout=kind, size=size)
+    return build(config, loaders, name=name or "boot", layout=kind, size=size, chain=way)
 
 
 def build_iso(
     config: BootConfig | Fleet,
     *,
     name: str | None = None,
+    chain: str = "ipxe",
     loader_dirs: Sequence[str | Path] = (),
 ) -> BootIso:
     """Build a boot ISO, from a config or from what a fleet asks for. Same input, same bytes.
 
     :param name: part of the file name; the fleet's, or ``boot``, where ``None``
+    :param chain: how UEFI machines start, see :class:`vmboot.media.chain.Chain`
     :raises MissingToolError: no loader for a firmware that has a bootstrap
     """
+    from vmboot.media.chain import Chain
     from vmboot.media.iso import build_iso as build
     from vmboot.media.iso import needs
     from vmboot.media.loaders import select_loaders
@@ -405,8 +412,9 @@ def build_iso(
 
     if not isinstance(config, BootConfig):
         name, config = name or config.media.iso.name, config.boot_config()
-    loaders = select_loaders(config.bootstrap, dirs=loader_dirs, needs=needs(config))
-    return build(config, loaders, name=name or "boot")
+    way = Chain(chain)
+    loaders = select_loaders(config.bootstrap, dirs=loader_dirs, needs=needs(config), chain=way)
+    return build(config, loaders, name=name or "boot", chain=way)
 
 
 def inspect(target: bytes | str | Path) -> Inspection | DiskInspection:
