@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import rich_click as click
 
-from vmboot.cli.commands.media_flags import config_options, parse_source
+from vmboot.cli.commands.media_flags import (
+    chain_option,
+    config_options,
+    note_limits,
+    parse_source,
+)
 from vmboot.cli.exits import Exit
 from vmboot.cli.files import check_new, write_once
 from vmboot.cli.options import FILE, loader_dir_option
@@ -34,6 +39,7 @@ class Options:
     :param layout: of the partition table; ``None`` for the source's own
     :param size: of the disk in bytes; ``None`` for the source's own, or what is needed
     :param name: part of the disk's file name; ``None`` for the source's own
+    :param chain: how UEFI machines start
     """
 
     source: Path | BootConfig
@@ -42,6 +48,7 @@ class Options:
     size: int | None = None
     out: Path | None = None
     name: str | None = None
+    chain: str = "ipxe"
     loader_dirs: tuple[Path, ...] = ()
 
 
@@ -54,6 +61,7 @@ class Options:
     """,
 )
 @config_options
+@chain_option
 @click.option(
     "--pxe-on-disk",
     is_flag=True,
@@ -95,6 +103,7 @@ def parse(values: Mapping[str, Any]) -> Options:
         size=parse_size(values["size"]),
         out=values["out"],
         name=values["name"],
+        chain=values["chain"],
         loader_dirs=tuple(values["loader_dirs"]),
     )
 
@@ -133,11 +142,13 @@ def run(options: Options, terminal: Terminal) -> Exit:
     config = wanted if isinstance(wanted, BootConfig) else wanted.boot_config(BootMethod.BDM)
     for warning in check(config):
         terminal.note(f"warning: {warning.message}")
+    note_limits(terminal, options.chain, config)
     disk = api.build_bdm(
         wanted,
         name=options.name,
         layout=options.layout,
         size=options.size,
+        chain=options.chain,
         loader_dirs=options.loader_dirs,
     )
     file = options.out or Path(disk.file_name).with_suffix(_SUFFIX[options.format])

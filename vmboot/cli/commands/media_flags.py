@@ -10,6 +10,7 @@ from typing import Any
 import rich_click as click
 
 from vmboot.cli.options import FILE
+from vmboot.cli.terminal import Terminal
 from vmboot.errors import InputError
 from vmboot.model import (
     BootConfig,
@@ -60,6 +61,23 @@ _OPTIONS = (
     ),
     click.option("--retry-pause", type=float, help="Seconds between two rounds.  [default: 5]"),
 )
+
+
+chain_option = click.option(
+    "--chain",
+    type=click.Choice(["ipxe", "shim-grub", "shim-ipxe", "site-key"]),
+    default="ipxe",
+    show_default=True,
+    help="How UEFI machines start; all but ipxe are for Secure Boot, see 'vmboot loaders status'.",
+)
+
+
+def note_limits(terminal: Terminal, chain: str, config: BootConfig) -> None:
+    """Say what to know of a chain before machines depend on it."""
+    from vmboot.media.chain import Chain, limits
+
+    for text in limits(Chain(chain), config):
+        terminal.note(f"{chain}: {text}")
 
 
 def config_options(function: Command) -> Command:

@@ -9,7 +9,12 @@ from typing import Any
 
 import rich_click as click
 
-from vmboot.cli.commands.media_flags import config_options, parse_source
+from vmboot.cli.commands.media_flags import (
+    chain_option,
+    config_options,
+    note_limits,
+    parse_source,
+)
 from vmboot.cli.exits import Exit
 from vmboot.cli.files import check_new, write_new
 from vmboot.cli.options import FILE, loader_dir_option
@@ -23,11 +28,13 @@ class Options:
     """
     :param source: the fleet document to read, or what the flags say
     :param name: part of the ISO's file name; ``None`` for the source's own
+    :param chain: how UEFI machines start
     """
 
     source: Path | BootConfig
     out: Path | None = None
     name: str | None = None
+    chain: str = "ipxe"
     loader_dirs: tuple[Path, ...] = ()
 
 
@@ -40,6 +47,7 @@ class Options:
     """,
 )
 @config_options
+@chain_option
 @click.option("--name", help="Part of the file name.  [default: the fleet's, or boot]")
 @click.option("--out", type=FILE, help="File to write.  [default: its content-addressed name]")
 @loader_dir_option
@@ -60,6 +68,7 @@ def parse(values: Mapping[str, Any]) -> Options:
         source=parse_source(values),
         out=values["out"],
         name=values["name"],
+        chain=values["chain"],
         loader_dirs=tuple(values["loader_dirs"]),
     )
 
@@ -74,9 +83,13 @@ def run(options: Options, terminal: Terminal) -> Exit:
     if options.out is not None:
         check_new(options.out)
     wanted = api.load_fleet(source) if isinstance(source, Path) else source
-    for warning in check(wanted if isinstance(wanted, BootConfig) else wanted.boot_config()):
+    config = wanted if isinstance(wanted, BootConfig) else wanted.boot_config()
+    for warning in check(config):
         terminal.note(f"warning: {warning.message}")
-    iso = api.build_iso(wanted, name=options.name, loader_dirs=options.loader_dirs)
+    note_limits(terminal, options.chain, config)
+    iso = api.build_iso(
+        wanted, name=options.name, chain=options.chain, loader_dirs=options.loader_dirs
+    )
     file = options.out or Path(iso.file_name)
     write_new(file, iso.data)
     document = {

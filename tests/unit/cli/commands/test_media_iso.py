@@ -1,7 +1,12 @@
+from types import SimpleNamespace
+
 import pytest
 
-from vmboot.cli.commands.media_iso import parse
+from tests.unit.cli.commands.seam import record
+from tests.unit.cli.screens import err, terminal
+from vmboot.cli.commands.media_iso import command, parse, run
 from vmboot.errors import InputError
+from vmboot.media.chain import Chain
 from vmboot.model import BootServer, Bootstrap, Firmware, Network
 
 NONE = {
@@ -16,6 +21,7 @@ NONE = {
     "server_timeout": None,
     "retry_pause": None,
     "name": None,
+    "chain": "ipxe",
     "out": None,
     "loader_dirs": (),
 }
@@ -58,3 +64,18 @@ def test_flags_that_cannot_be_meant_are_refused(changed, words):
     values["snippet"] = Path(values["snippet"]) if values["snippet"] else None
     with pytest.raises(InputError, match=words):
         parse(values)
+
+
+def test_a_chain_for_secure_boot_is_handed_on_and_its_limits_are_said(tmp_path, monkeypatch):
+    made = SimpleNamespace(data=b"iso", sha256="ab", file_name="boot.iso", manifest={})
+    seen = record(monkeypatch, build_iso=made)
+    screen = terminal(json=True)
+    options = parse({**GOOD, "chain": "shim-grub", "out": tmp_path / "boot.iso"})
+    assert run(options, screen) == 0
+    assert seen.called("build_iso")["chain"] == "shim-grub"
+    assert "shim-grub: downloads by TFTP only" in err(screen)
+
+
+def test_there_are_exactly_the_chains_that_media_know():
+    (option,) = (each for each in command.params if each.name == "chain")
+    assert list(option.type.choices) == [chain.value for chain in Chain]
