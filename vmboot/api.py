@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vmboot.fleet.checkup import Finding
+    from vmboot.fleet.mediaedit import EditPlan, EditResult
     from vmboot.fleet.plan import Plan, PowerPolicy
     from vmboot.fleet.pvsdevices import DeviceReport
     from vmboot.fleet.result import RunResult
     from vmboot.fleet.rollout_result import RolloutResult
     from vmboot.fleet.runs import RunSummary
     from vmboot.fleet.spec import Fleet
+    from vmboot.fleet.stale import StaleReport
     from vmboot.fleet.status import Status
     from vmboot.fleet.sweep import SweepPlan, SweepResult
     from vmboot.fleet.undo import UndoPlan
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from vmboot.media.inspection import Inspection
     from vmboot.media.iso import BootIso
     from vmboot.media.pvsdevicelist import PvsDevice
+    from vmboot.media.pvsfiles import VendorFile
     from vmboot.media.pvsservers import Kind, ServerList
     from vmboot.model import BootConfig
     from vmboot.vsphere.credentials import Credentials
@@ -52,12 +55,15 @@ __all__ = [
     "connect",
     "credentials",
     "doctor",
+    "edit_servers",
     "fetch_loaders",
     "find_loaders",
+    "identify",
     "import_media",
     "inspect",
     "load_fleet",
     "plan",
+    "plan_edit",
     "plan_sweep",
     "plan_undo",
     "read_servers",
@@ -65,6 +71,7 @@ __all__ = [
     "rollout",
     "runs",
     "sign_loader",
+    "stale",
     "status",
     "sweep",
     "undo",
@@ -270,6 +277,67 @@ def sweep(
     return fleet_sweep.sweep(fleet, session, keep_days=keep_days, everything=everything, sink=sink)
 
 
+def plan_edit(
+    file: str | Path,
+    session: Session,
+    servers: Sequence[str],
+    *,
+    limit: Sequence[str] = (),
+    power: PowerPolicy = "leave",
+    loader_dirs: Sequence[str | Path] = (),
+    sink: Sink = ignore,
+) -> EditPlan:
+    """What another boot server list would change. See :func:`vmboot.fleet.mediaedit.plan_edit`.
+
+    :param file: the fleet document
+    """
+    from vmboot.fleet import mediaedit
+
+    return mediaedit.plan_edit(
+        file, session, servers, limit=limit, power=power, loader_dirs=loader_dirs, sink=sink
+    )
+
+
+def edit_servers(
+    planned: EditPlan,
+    session: Session,
+    *,
+    power: PowerPolicy = "leave",
+    hard_power_off: bool = False,
+    window: int = 32,
+    loader_dirs: Sequence[str | Path] = (),
+    stop: threading.Event | None = None,
+    sink: Sink = ignore,
+) -> EditResult:
+    """Change the document and its machines. See :func:`vmboot.fleet.mediaedit.apply_edit`."""
+    from vmboot.fleet.mediaedit import apply_edit
+
+    return apply_edit(
+        planned,
+        session,
+        power=power,
+        hard_power_off=hard_power_off,
+        window=window,
+        loader_dirs=loader_dirs,
+        stop=stop,
+        sink=sink,
+    )
+
+
+def stale(
+    fleet: Fleet,
+    session: Session,
+    *,
+    limit: Sequence[str] = (),
+    loader_dirs: Sequence[str | Path] = (),
+    sink: Sink = ignore,
+) -> StaleReport:
+    """Which machines carry which boot server list. See :func:`vmboot.fleet.stale.read_stale`."""
+    from vmboot.fleet.stale import read_stale
+
+    return read_stale(fleet, session, limit=limit, loader_dirs=loader_dirs, sink=sink)
+
+
 def doctor(
     fleet: Fleet,
     session: Session | None,
@@ -444,6 +512,15 @@ def import_media(
         replace=replace,
         replace_all=replace_all,
     )
+
+
+def identify(path: str | Path) -> VendorFile | None:
+    """What a boot program of a PVS site is; ``None`` for any other file. See
+    :func:`vmboot.media.pvsfiles.identify_file`.
+    """
+    from vmboot.media.pvsfiles import identify_file
+
+    return identify_file(path)
 
 
 def read_servers(path: str | Path, *, kind: Kind = "auto", bios: bool = False) -> ServerList:

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from vmboot.errors import VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.copies import Copies, Made
+from vmboot.fleet.docedit import DocumentEdit
 from vmboot.fleet.execute import Executed, Execution
 from vmboot.fleet.homes import needs_copy
-from vmboot.fleet.journal import Closed, Copying, Edited, Ended, Journal, append, begin, timestamp
+from vmboot.fleet.journal import Closed, Copying, Ended, Journal, append, begin, timestamp
 from vmboot.fleet.judge import skipped
 from vmboot.fleet.listen import guarded
 from vmboot.fleet.lock import run_lock
@@ -56,7 +57,7 @@ class Options:
 
     :param guest_deadline_s: how long guests may take to shut down, all together
     :param rollout: id of the rollout this is a part of, and ``wave`` its name there; for journals
-    :param edited: the change of the fleet document that this run begins with; for the journal
+    :param edit: a change of the fleet document that this run begins with
     :param strays: takes copies that may be left; whoever gave it clears them away later
     """
 
@@ -68,7 +69,7 @@ class Options:
     rollout: str = ""
     wave: str = ""
     state: Path | None = None
-    edited: Edited | None = None
+    edit: DocumentEdit | None = None
     strays: Strays | None = None
 
 
@@ -86,7 +87,7 @@ def apply_plan(
     loader_dirs: Sequence[str | Path] = (),
     rollout: str = "",
     wave: str = "",
-    edited: Edited | None = None,
+    edit: DocumentEdit | None = None,
     strays: Strays | None = None,
     stop: threading.Event | None = None,
     state: Path | None = None,
@@ -101,7 +102,7 @@ def apply_plan(
     :param hard_power_off: cut the power of guests that did not shut down in time
     :param only: inventory paths; nothing else of the plan is touched. ``None`` means all
     :param max_failures: the fleet document's where ``None``
-    :param edited: how the fleet document was changed for it, for the journal
+    :param edit: how the fleet document is changed when the run begins
     :param strays: see :class:`Options`
     :raises LockedError: another run is at work on the same fleet
     :raises RefusedError: the journal cannot be written; templates were put back, nothing else sent
@@ -122,7 +123,7 @@ def apply_plan(
             rollout=rollout,
             wave=wave,
             state=state,
-            edited=edited,
+            edit=edit,
             strays=strays,
         ),
         budget=given if isinstance(given, Budget) else Budget.parse(given),
@@ -166,8 +167,9 @@ class _Apply:
         todo: Sequence[MachinePlan],
         settled: Sequence[MachineOutcome],
     ) -> RunResult:
-        if self.options.edited is not None:
-            journal.write(self.options.edited)
+        if self.options.edit is not None:
+            journal.write(self.options.edit.record)
+            self.options.edit.write()
         facts = {"total": len(todo), "resumes": [run.id for run in left]}
         self.sink(Event("run.begin", "apply", journal.run_id, facts))
         repaired = self._repair(journal, left, todo)

@@ -45,9 +45,9 @@ class Chain:
 
     def copies(self, moids: Collection[str]) -> tuple[Removing, ...]:
         """BDM disks that these runs, or their undos, made for the machines and that may be left."""
-        made: dict[str, Copying | Removing] = {}
+        made: dict[str, Copying] = {}
         for run in self.runs:
-            made |= {**run.removed, **run.copies}
+            made |= run.copies
         for run in self.undos:
             made |= run.copies
             made = {path: copy for path, copy in made.items() if path not in run.removed}

@@ -86,6 +86,13 @@ class FleetMedia:
             self._made[key] = self._make(method, secure)
         return self._made[key]
 
+    def every(self, method: BootMethod) -> tuple[Medium, ...]:
+        """All that machines of ``method`` may get: the plain one, and the secure one if any."""
+        found = [self.medium(method)]
+        if self._has_secure(method):
+            found.append(self.medium(method, secure=True))
+        return tuple(found)
+
     def made(self, method: BootMethod) -> Mapping[str, Medium]:
         """Those of one kind that were asked for so far, by file name."""
         found = (medium for (kind, _), medium in self._made.items() if kind is method)
@@ -96,8 +103,7 @@ class FleetMedia:
 
         :raises RefusedError: neither of them is it any more
         """
-        for secure in (False, True) if self._has_secure(method) else (False,):
-            medium = self.medium(method, secure=secure)
+        for medium in self.every(method):
             if medium.sha256 == sha256:
                 return medium
         raise RefusedError(

@@ -158,3 +158,49 @@ class _Reader:
     def _place(self, node: yaml.Node) -> Place:
         mark = node.start_mark
         return Place(self._located.file, mark.line + 1, mark.column + 1)
+
+
+@dataclass(frozen=True)
+class ListText:
+    """Where the value of a top-level key that is a list stands in the text, in characters.
+
+    :param column: where a block list's dashes stand, counted from 0
+    :param flow: it is written as ``[a, b]``
+    :param entries: start and end of each entry
+    :param alias: it stands somewhere else, behind an anchor
+    """
+
+    start: int
+    end: int
+    column: int
+    flow: bool
+    entries: tuple[tuple[int, int], ...]
+    alias: bool = False
+
+
+def list_text(source: str, key: str) -> ListText | None:
+    """Where the list of ``key`` stands; ``None`` if the document has no such list.
+
+    :param source: YAML that :func:`read_yaml` has read
+    """
+    root = yaml.compose(source, Loader=yaml.SafeLoader)
+    pairs = root.value if isinstance(root, yaml.MappingNode) else ()
+    for name, node in pairs:
+        if name.value == key and isinstance(node, yaml.SequenceNode):
+            return ListText(
+                start=node.start_mark.index,
+                end=_text_end(node),
+                column=node.start_mark.column,
+                flow=bool(node.flow_style),
+                entries=tuple((item.start_mark.index, _text_end(item)) for item in node.value),
+                alias=node.start_mark.index < name.end_mark.index,
+            )
+    return None
+
+
+def _text_end(node: yaml.Node) -> int:
+    """Where the text of a node ends; PyYAML ends block collections at the next token."""
+    if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
+        return int(node.end_mark.index)
+    last = node.value[-1]
+    return _text_end(last[1] if isinstance(last, tuple) else last)

@@ -89,7 +89,8 @@ def _uploads(plan: Plan) -> RenderableType:
         (u.path, size(u.size), u.sha256[:12], "present" if u.present else "upload")
         for u in plan.uploads
     ]
-    return table(("boot ISO", "size", "sha256", "state"), rows, numbers=frozenset({1}))
+    what = "boot ISO" if all(u.kind == "iso" for u in plan.uploads) else "boot media"
+    return table((what, "size", "sha256", "state"), rows, numbers=frozenset({1}))
 
 
 @dataclass(frozen=True)

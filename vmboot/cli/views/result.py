@@ -19,11 +19,12 @@ _SHOWN = (Done.FAILED, Done.SKIPPED, Done.PENDING)
 def result_view(result: RunResult, *, undone: str = "") -> RenderableType:
     """The result of an apply, or of the undo of run ``undone``."""
     return stack(
-        _attention(result.outcomes),
+        attention(result.outcomes),
         _resumed(result),
         line(_counts(result), "bold"),
         _ending(result),
         line(_now_off(result.shut_down), "bold red") if result.shut_down else None,
+        *(line(f"note: {printable(each)}", "yellow") for each in result.notes),
         line(way_back(result, undone)) if result.run_id else None,
     )
 
@@ -34,7 +35,7 @@ def way_back(result: RunResult, undone: str = "") -> str:
     return f"run {result.run_id}{about}; to take it back: vmboot undo {result.run_id}"
 
 
-def _attention(outcomes: tuple[MachineOutcome, ...]) -> RenderableType | None:
+def attention(outcomes: tuple[MachineOutcome, ...]) -> RenderableType | None:
     """What did not work, each reason once with all machines it is about."""
     found: dict[tuple[Done, str, str], list[str]] = {}
     for each in outcomes:

@@ -34,9 +34,14 @@ def undo_plan_view(plan: UndoPlan, found: Found) -> RenderableType:
         diffs(Diff(each.machine.path, each.diff) for each in plan.machines if _work(each.verdict)),
         problems((each.machine.path, each.problems) for each in plan.machines),
         line(f"{power_on_words(plan)}.", "bold red") if powered_on(plan) else None,
+        line(_copies(plan)) if plan.left else None,
         _left_out(found.before) if found.before else None,
         line(undo_summary(plan), "bold"),
     )
+
+
+def _copies(plan: UndoPlan) -> str:
+    return f"{plural(len(plan.left), 'BDM disk')} that no machine holds any more will be deleted."
 
 
 def _left_out(run: RunSummary) -> RenderableType:
