@@ -10,14 +10,19 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vmboot.errors import MediaError, RefusedError
 from vmboot.media import pe
+from vmboot.media.diskimage import open_disk
 from vmboot.media.identify import identify
+from vmboot.media.isoread import is_iso
+from vmboot.media.source import Source
 from vmboot.model import Firmware
 
 MAX_SIZE = 16 * 1024 * 1024
+MAX_BIOS = 1024 * 1024  # of a BIOS program; any boot disk is larger
 _VERSION = re.compile(rb"Provisioning Services bootstrap v(\d{1,5}(?:\.\d{1,6}){1,3})")
 _MARK = b"Provisioning Services bootstrap v"
 _INVERT = bytes(255 - value for value in range(256))
@@ -53,6 +58,11 @@ class VendorFile:
     inverted: bool = False
     signers: tuple[str, ...] = ()
     authorities: tuple[str, ...] = ()
+
+    @property
+    def is_bootstrap(self) -> bool:
+        """Whether machines download it as their first program."""
+        return self.kind in {"pvs-bootstrap", "pvs-nbp"}
 
     @property
     def words(self) -> str:
@@ -91,6 +101,28 @@ def identify_vendor_file(data: bytes, *, name: str = "") -> VendorFile | None:
     return _bios(data, base, inverted=False) or _bios(
         data.translate(_INVERT), base, inverted=True, stored=data
     )
+
+
+def identify_file(path: str | Path) -> VendorFile | None:
+    """The same for a program that is a file of its own; ``None`` for media that hold one.
+
+    :raises NotFoundError: there is no such file
+    :raises MediaError: it cannot be read
+    """
+    with Source(path) as source:
+        if not 0 < source.size <= MAX_SIZE or is_iso(source):
+            return None
+        data = source.read(0, source.size)
+    found = identify_vendor_file(data, name=Path(path).name)
+    if found is None or found.firmware is Firmware.UEFI:
+        return found
+    return None if len(data) > MAX_BIOS or _is_container(data) else found
+
+
+def _is_container(data: bytes) -> bool:
+    """Whether it is a disk in a format of its own."""
+    with open_disk(data) as disk:
+        return disk.format != "raw"
 
 
 def refuse_change(name: str, data: bytes) -> None:

@@ -6,10 +6,12 @@ import hashlib
 
 import pytest
 
+from tests.unit.media import sitemedia
+from tests.unit.media.diskmakers import dynamic_vhd
 from tests.unit.media.pvs_samples import bios_program
 from tests.unit.media.synthetic import pe
 from vmboot.errors import RefusedError
-from vmboot.media.pvsfiles import identify_vendor_file, refuse_change
+from vmboot.media.pvsfiles import identify_file, identify_vendor_file, refuse_change
 from vmboot.model import Firmware
 
 
@@ -65,3 +67,25 @@ def test_a_change_of_a_boot_program_is_refused(name, data):
 
 def test_a_text_may_be_changed():
     refuse_change("PVSBOOT.INI", b"server=10.0.0.11")
+
+
+def test_a_program_in_a_file_of_its_own_is_identified(tmp_path):
+    file = tmp_path / "ARDBP32.BIN"
+    file.write_bytes(bios_program())
+    assert identify_file(file).is_bootstrap
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        sitemedia.mbr_disk(),
+        dynamic_vhd(bios_program()),
+        sitemedia.iso(bios=bios_program()),
+        b"",
+        b"text",
+    ],
+    ids=["disk", "small VHD", "ISO", "nothing", "text"],
+)
+def test_media_that_hold_a_program_are_no_program(data, tmp_path):
+    (tmp_path / "x").write_bytes(data)
+    assert identify_file(tmp_path / "x") is None

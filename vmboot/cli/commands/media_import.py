@@ -13,10 +13,11 @@ from vmboot.cli.files import check_new, write_once
 from vmboot.cli.options import DIRECTORY, FILE, gathered
 from vmboot.cli.options import command as make_command
 from vmboot.cli.terminal import Terminal
-from vmboot.errors import InputError
+from vmboot.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
     from vmboot.media.importing import ImportedMedia
+    from vmboot.media.pvsfiles import VendorFile
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def command(terminal: Terminal, **values: Any) -> Exit:
     """Take over a site's own boot ISO or disk (VHD, VHDX, VMDK, raw), and say what it is.
 
     Shows whether it boots, what was replaced, and the lines for fleet.yml. Programs of the vendor
-    are never altered.
+    are never altered; one by itself (ARDBP32.BIN, pvsnbpx64.efi) is identified.
     """
     return run(gathered(Options, values), terminal)
 
@@ -78,6 +79,9 @@ def run(options: Options, terminal: Terminal) -> Exit:
     from vmboot.cli.views.pvs import import_view
     from vmboot.media.importing import check_pairs
 
+    program = api.identify(options.file)
+    if program is not None:
+        return _show_program(options, program, terminal)
     if options.out is not None:
         _check_folder(options.out)
     imported = api.import_media(
@@ -94,6 +98,32 @@ def run(options: Options, terminal: Terminal) -> Exit:
     terminal.deliver(lambda: document, lambda: import_view(str(options.file), imported, document))
     if options.out is None:
         terminal.note("nothing is written: name a folder with --out")
+    return Exit.OK
+
+
+def _show_program(options: Options, program: VendorFile, terminal: Terminal) -> Exit:
+    """A boot program by itself: said what it is, with the lines that name it as bootstrap."""
+    from vmboot.cli.views.pvs import program_view
+
+    if options.rename_bootx64 or options.replace:
+        raise RefusedError(
+            f"{options.file} is not changed: it is a boot program ({program.words})",
+            hint="import the boot disk or ISO that it is on",
+        )
+    if options.out is not None:
+        raise InputError(
+            f"{options.file} is a boot program, no media to be written to a folder",
+            hint="leave --out out, and copy the program to your boot servers as it is",
+        )
+    entry = {"file": options.file.name, "sha256": program.sha256}
+    fleet = {"bootstrap": {program.firmware.value: entry}} if program.is_bootstrap else {}
+    document = {
+        "kind": "program",
+        "file": str(options.file),
+        "program": program.to_json(),
+        "fleet": fleet,
+    }
+    terminal.deliver(lambda: document, lambda: program_view(str(options.file), program, fleet))
     return Exit.OK
 
 

@@ -17,6 +17,7 @@ from vmboot.cli.views.table import heading, line, stack, table
 if TYPE_CHECKING:
     from vmboot.fleet.pvsdevices import DeviceMatch, DeviceReport
     from vmboot.media.importing import ImportedMedia
+    from vmboot.media.pvsfiles import VendorFile
     from vmboot.model import BootServer
 
 _PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9._/-]*")
@@ -41,7 +42,22 @@ def import_view(file: str, imported: ImportedMedia, document: Mapping[str, Any])
         _lines("problem", inspection.problems, "red"),
         _lines("note", (*imported.notes, *inspection.notes), ""),
         _lines("written", document["files"], "green"),
-        line("for fleet.yml:\n" + _media_block(document["fleet"]["media"])),
+        _for_fleet(document["fleet"]),
+    )
+
+
+def program_view(file: str, program: VendorFile, fleet: Mapping[str, Any]) -> RenderableType:
+    """A boot program of the vendor."""
+    return stack(
+        facts(
+            ("file", file),
+            ("is", program.words),
+            ("for", f"{program.firmware.name}, {program.arch}"),
+            ("authority", ", ".join(program.authorities) or "-"),
+            ("size", size(program.size)),
+            ("sha256", program.sha256),
+        ),
+        _for_fleet(fleet) if fleet else None,
     )
 
 
@@ -89,13 +105,15 @@ def _server(server: BootServer) -> str:
     return f"  - {{{name}address: {server.address}}}"
 
 
-def _media_block(media: Mapping[str, Mapping[str, str]]) -> str:
-    """Block style, so that a long path still has its own line."""
-    lines = ["media:"]
-    for method, section in media.items():
-        lines.append(f"  {method}:")
-        lines += [f"    {key}: {_scalar(value)}" for key, value in section.items()]
-    return "\n".join(lines)
+def _for_fleet(fleet: Mapping[str, Mapping[str, Mapping[str, str]]]) -> RenderableType:
+    """Lines for ``fleet.yml``, in block style, so that a long path still has its own line."""
+    lines = ["for fleet.yml:"]
+    for section, entries in fleet.items():
+        lines.append(f"{section}:")
+        for name, values in entries.items():
+            lines.append(f"  {name}:")
+            lines += [f"    {key}: {_scalar(value)}" for key, value in values.items()]
+    return line("\n".join(lines))
 
 
 def _scalar(text: str) -> str:

@@ -4,9 +4,12 @@ import pytest
 
 from tests.unit.cli.screens import err, out, terminal
 from tests.unit.media import sitemedia
+from tests.unit.media.pvs_samples import bios_program
+from tests.unit.media.synthetic import pe
 from vmboot.cli.commands.media_import import Options, run
 from vmboot.cli.main import main
-from vmboot.errors import InputError
+from vmboot.errors import InputError, RefusedError
+from vmboot.fleet.spec import parse_fleet
 from vmboot.media.inspect import inspect
 
 
@@ -80,3 +83,43 @@ def test_the_flags_reach_the_import(disk, capsys):
     assert "2 times" in capsys.readouterr().err
     assert main(["media", "import", str(disk), "--replace", "server=host", "--all"]) == 0
     assert "+host1=10.0.0.11" in capsys.readouterr().out.splitlines()
+
+
+@pytest.fixture
+def bootstrap(tmp_path):
+    file = tmp_path / "ARDBP32.BIN"
+    file.write_bytes(bios_program("7.15.0.1"))
+    return file
+
+
+def test_a_bootstrap_by_itself_is_identified_and_can_be_named_in_a_document(bootstrap):
+    screen = terminal(width=160)
+    assert run(Options(bootstrap), screen) == 0
+    text = out(screen)
+    assert "PVS BIOS bootstrap v7.15.0.1" in text
+    head = "version: 1\nboot_servers: [a]\ntargets: [{vms: a, method: iso}]\n"
+    fleet = parse_fleet((head + text.partition("for fleet.yml:\n")[2]).encode())
+    assert fleet.bootstrap.bios.file == "ARDBP32.BIN"
+    assert fleet.bootstrap.bios.sha256 in text
+
+
+def test_a_uefi_program_by_itself_is_identified(tmp_path):
+    (tmp_path / "pvsnbpx64.efi").write_bytes(pe(b"x"))
+    screen = terminal(json=True)
+    run(Options(tmp_path / "pvsnbpx64.efi"), screen)
+    found = json.loads(out(screen))
+    assert (found["kind"], found["program"]["arch"]) == ("program", "x86_64")
+    assert found["fleet"]["bootstrap"]["uefi"]["file"] == "pvsnbpx64.efi"
+
+
+@pytest.mark.parametrize("wish", [{"rename_bootx64": True}, {"replace": ("a=b",)}])
+def test_a_program_by_itself_is_never_changed(bootstrap, wish):
+    before = bootstrap.read_bytes()
+    with pytest.raises(RefusedError, match="is not changed: it is a boot program"):
+        run(Options(bootstrap, **wish), terminal())
+    assert bootstrap.read_bytes() == before
+
+
+def test_a_program_by_itself_is_not_written_to_a_folder(bootstrap, tmp_path):
+    with pytest.raises(InputError, match="no media"):
+        run(Options(bootstrap, out=tmp_path), terminal())
