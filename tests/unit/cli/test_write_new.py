@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from vmboot.cli.files import check_new, write_new
-from vmboot.errors import InputError
+from vmboot.cli.files import check_new, write_new, write_once
+from vmboot.errors import InputError, RefusedError
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -41,3 +41,17 @@ def test_a_place_that_will_not_do_is_named_as_it_was_given(tmp_path, place, why)
         check_new(tmp_path / place)
     assert caught.value.message.startswith(f"cannot write {tmp_path / place}: {why}")
     assert caught.value.hint
+
+
+def test_a_file_that_is_there_is_not_replaced_by_other_content(tmp_path):
+    (tmp_path / "b").write_bytes(b"old")
+    with pytest.raises(RefusedError, match="is there already, with other content"):
+        write_once({tmp_path / "a": b"new", tmp_path / "b": b"new"})
+    assert [file.name for file in tmp_path.iterdir()] == ["b"], "none is written"
+    assert (tmp_path / "b").read_bytes() == b"old"
+
+
+def test_a_file_that_holds_the_same_already_is_fine(tmp_path):
+    for _ in range(2):
+        write_once({tmp_path / "a": b"same", tmp_path / "b": b"same"})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == b"same"

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.media.synthetic import config
 from vmboot.errors import InputError
 from vmboot.media.check import check, split_address
-from vmboot.model import BootServer, Bootstrap, Firmware, Network, NetworkMode
+from vmboot.model import BootServer, Bootstrap, Firmware, Network, NetworkMode, Transport
 
 IP, MASK = IPv4Address("10.0.0.5"), IPv4Address("255.255.255.0")
 STATIC = NetworkMode.STATIC
@@ -19,7 +19,7 @@ def servers(count: int) -> tuple[BootServer, ...]:
     return tuple(BootServer(f"10.0.1.{number}") for number in range(1, count + 1))
 
 
-def bios(file: str, **more: str) -> dict[Firmware, Bootstrap]:
+def bios(file: str, **more: object) -> dict[Firmware, Bootstrap]:
     return {Firmware.BIOS: Bootstrap(file, **more)}  # type: ignore[arg-type]
 
 
@@ -34,6 +34,13 @@ GOOD = {
     "vlan 4094": {"network": Network(vlan=4094)},
     "backslashes": {"bootstrap": bios("boot\\x64\\wdsnbp.com")},
     "special characters": {"bootstrap": bios("a/b$c&d|e#f%20?x=${y}")},
+    "work and no bootstrap": {"work": True, "bootstrap": {}},
+    "work and a bootstrap": {"work": True},
+    "work by a port": {
+        "work": True,
+        "servers": (BootServer("10.0.0.1:8080"),),
+        "bootstrap": bios("a", transport=Transport.HTTP),
+    },
     "snippet": {"snippet": "echo hi\nset foo bar\n"},
 }
 
@@ -52,6 +59,10 @@ BAD = {
     "port 65536": ({"servers": (BootServer("10.0.0.1:65536"),)}, "port"),
     "port words": ({"servers": (BootServer("10.0.0.1:tftp"),)}, "port"),
     "long label": ({"servers": (BootServer("x" * 64 + ".net"),)}, "not a boot server"),
+    "work by a port, bootstrap by TFTP": (
+        {"work": True, "servers": (BootServer("10.0.0.1:8080"),)},
+        "cannot serve both",
+    ),
     "multicast": ({"servers": (BootServer("224.0.0.1"),)}, "224.0.0.1"),
     "loopback": ({"servers": (BootServer("127.0.0.1"),)}, "127.0.0.1"),
     "broadcast": ({"servers": (BootServer("255.255.255.255"),)}, "255.255.255.255"),
@@ -116,6 +127,12 @@ def test_more_than_four_servers_with_the_pvs_bios_bootstrap_are_a_warning() -> N
 
 def test_one_server_is_a_warning() -> None:
     assert [each.code for each in check(config(servers=servers(1)))] == ["one-server"]
+
+
+def test_work_alone_is_a_warning() -> None:
+    alone = check(config(bootstrap={}, work=True))
+    assert [each.code for each in alone] == ["work-only"]
+    assert check(config(work=True)) == ()
 
 
 def test_a_snippet_that_leaves_is_a_warning() -> None:

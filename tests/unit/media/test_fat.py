@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmboot.errors import MediaError
-from vmboot.media.fat import build_fat, read_fat
+from vmboot.media.fat import build_fat, fits, read_fat
 
 FILES = {
     "EFI/BOOT/BOOTX64.EFI": bytes(range(256)) * 5000,
@@ -115,3 +115,30 @@ def test_any_tree_survives_the_round_trip(flat: dict[str, bytes]) -> None:
     folders = ("", "Sub Dir/", "Sub Dir/x/")
     files = {folders[len(name) % 3] + name: data for name, data in flat.items()}
     assert read_fat(build_fat(files, label="FUZZ")) == files
+
+
+def test_the_reserved_area_lies_behind_the_boot_sector() -> None:
+    loader = bytes(range(256)) * 100
+    image = build_fat(FILES, size=4 * MIB, label="X", reserved=loader)
+    assert image[512 : 512 + len(loader)] == loader
+    assert int.from_bytes(image[14:16], "little") == 56, "in whole 4 KiB"
+    assert read_fat(image) == FILES
+
+
+def test_fsck_accepts_a_reserved_area(tmp_path: Path) -> None:
+    path = tmp_path / "fat.img"
+    path.write_bytes(build_fat(FILES, size=4 * MIB, label="X", reserved=b"x" * 137_000))
+    done = subprocess.run([tool("fsck.fat"), "-n", str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_what_fits_is_what_can_be_built() -> None:
+    files = {"big": bytes(3 * MIB)}
+    for size in range(3 * MIB, 4 * MIB, MIB // 8):
+        if fits(files, size=size, reserved=b"x" * 100_000):
+            build_fat(files, size=size, label="X", reserved=b"x" * 100_000)
+        else:
+            with pytest.raises(MediaError, match="do not fit"):
+                build_fat(files, size=size, label="X", reserved=b"x" * 100_000)
+    assert not fits(files, size=3 * MIB)
+    assert fits(files, size=4 * MIB)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.media.grubs import BOOT_IMG, core, grub
 from tests.unit.media.synthetic import (
     PROGRAMS,
     certificate,
@@ -223,3 +224,71 @@ def test_the_report_says_what_each_firmware_would_use(bare_machine: Path, debian
     document = report(dirs=[folder]).to_json()
     assert [each["ready"] for each in document["firmwares"]] == [True, False]
     assert len(document["loaders"]) == 4
+
+
+@pytest.fixture
+def with_grub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """GRUB's boot.img lies here, and its core needs no tool."""
+    path = tmp_path / "boot.img"
+    path.write_bytes(BOOT_IMG)
+    monkeypatch.setattr(module, "find_grub", lambda: grub(path))
+    monkeypatch.setattr(module, "core_image", lambda _: core())
+    return path
+
+
+def test_a_boot_disk_for_bios_needs_grub_and_no_isolinux(
+    bare_machine: Path, with_grub: Path
+) -> None:
+    folder = shelf(bare_machine / "x", isolinux_bin=b"", ldlinux_c32=b"")
+    chosen = select_loaders([BIOS], dirs=[folder], medium="bdm")
+    assert (chosen.grub_boot, chosen.grub_core) == (BOOT_IMG, core())
+    assert sorted(chosen.loaders) == ["grub_boot", "grub_core", "ipxe_lkrn"]
+    assert chosen.loaders["grub_core"].version == "2.06-13"
+    assert chosen.loaders["grub_core"].kind == "grub-core"
+
+
+def test_a_boot_iso_needs_no_grub(bare_machine: Path) -> None:
+    assert not select_loaders([BIOS], dirs=[shelf(bare_machine / "x")]).grub_core
+
+
+def test_a_missing_grub_is_named_with_its_packages(bare_machine: Path, debian: None) -> None:
+    with pytest.raises(MissingToolError) as caught:
+        select_loaders([BIOS], dirs=[shelf(bare_machine / "x")], medium="bdm")
+    assert caught.value.message == (
+        "no loader for BIOS boot disks: GRUB for BIOS (boot.img and its modules) is not installed"
+    )
+    assert caught.value.hint == "run: sudo apt-get install grub-common grub-pc-bin"
+
+
+def test_a_missing_grub_mkimage_is_named_with_its_packages(
+    bare_machine: Path, with_grub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "find_grub", lambda: grub(with_grub, able=False))
+    monkeypatch.setattr(module, "read_distro", lambda: Distro("fedora", frozenset(), ""))
+    with pytest.raises(MissingToolError, match="is of no use without grub-mkimage") as caught:
+        select_loaders([BIOS], dirs=[shelf(bare_machine / "x")], medium="bdm")
+    assert caught.value.hint == "run: sudo dnf install grub2-tools grub2-pc-modules"
+
+
+def test_everything_missing_is_cured_in_one_go(bare_machine: Path, debian: None) -> None:
+    with pytest.raises(MissingToolError) as caught:
+        select_loaders([BIOS], medium="bdm")
+    assert "grub-pc-bin; and run: vmboot loaders fetch" in caught.value.hint
+
+
+def test_a_boot_disk_takes_ipxe_for_arm_along_where_there_is_one(bare_machine: Path) -> None:
+    folder = shelf(bare_machine / "x")
+    assert not select_loaders([UEFI], dirs=[folder], medium="bdm").ipxe_arm64
+    arm = ipxe_efi(machine=0xAA64)
+    (folder / "ipxe-arm64.efi").write_bytes(arm)
+    assert select_loaders([UEFI], dirs=[folder], medium="bdm").ipxe_arm64 == arm
+    assert not select_loaders([UEFI], dirs=[folder]).ipxe_arm64
+
+
+def test_the_report_tells_boot_disks_from_isos(bare_machine: Path, with_grub: Path) -> None:
+    folder = shelf(bare_machine / "x", isolinux_bin=b"")
+    found = report(dirs=[folder])
+    assert {each.firmware: each.ready for each in found.firmwares} == {BIOS: False, UEFI: True}
+    assert {each.firmware: each.ready for each in found.disks} == {BIOS: True, UEFI: True}
+    assert [each["medium"] for each in found.to_json()["disks"]] == ["bdm", "bdm"]
+    assert "grub-boot" in [each["kind"] for each in found.to_json()["loaders"]]

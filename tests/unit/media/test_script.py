@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from ipaddress import IPv4Address
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -62,10 +63,70 @@ def test_a_pause_below_a_second_is_still_a_pause() -> None:
 
 
 def test_every_goto_has_its_label() -> None:
-    for random_start in (False, True):
-        text = render(config(random_start=random_start, snippet="echo x"))
+    for random_start, work, disk in product((False, True), repeat=3):
+        text = render(config(random_start=random_start, work=work, snippet="echo x"), disk=disk)
         labels = set(re.findall(r"^:(\S+)$", text, re.MULTILINE))
         assert set(re.findall(r"goto (\S+)", text)) <= labels
+
+
+def work(**instead: object) -> str:
+    return render(config(work=True, **instead), disk=True)
+
+
+def test_work_is_asked_for_before_any_bootstrap_of_every_server_in_order() -> None:
+    asked = re.findall(r"^imgfetch \S+ (\S+) --timeout 3000 (\S+?)[?$]", work(), re.MULTILINE)
+    assert asked == [
+        ("vmboot_work", "http://10.0.0.11/work"),
+        ("vmboot_work", "http://10.0.0.12/work"),
+        ("vmboot_bootstrap", "${vmboot_scheme}://10.0.0.11/"),
+        ("vmboot_bootstrap", "${vmboot_scheme}://10.0.0.12/"),
+    ]
+
+
+def test_the_question_for_work_says_who_asks() -> None:
+    (query, *_) = re.findall(r"/work\?(\S+)", work())
+    assert [part.split("=")[0] for part in query.split("&")] == [
+        "uuid",
+        "mac",
+        "serial",
+        "asset",
+        "manufacturer",
+        "product",
+        "platform",
+        "arch",
+    ]
+
+
+def test_an_answer_that_there_is_no_work_ends_the_questions() -> None:
+    text = work()
+    assert text.count("&& goto vmboot_no_work ||") == 4, "two servers, two platforms"
+    after = text[text.index(":vmboot_no_work") :]
+    assert "imgfetch" not in after
+
+
+def test_where_no_server_answers_the_bootstrap_is_next_and_without_one_the_next_device() -> None:
+    text = work()
+    assert text.index("no server answered whether there is work") < text.index(":vmboot_server_1")
+    alone = work(bootstrap={})
+    assert "vmboot_bootstrap" not in alone
+    assert "sleep" not in alone
+    assert ":vmboot_rest\ngoto vmboot_next_device\n" in alone
+
+
+def test_from_a_disk_the_next_device_of_a_bios_machine_is_its_second_disk() -> None:
+    ending = [
+        "iseq ${platform} pcbios || exit 1",
+        "sanboot --no-describe --drive 0x81 ||",
+        "exit 1",
+    ]
+    assert work().splitlines()[-3:] == ending
+    assert render(config(work=True)).splitlines()[-1] == "exit 1"
+    assert "sanboot" not in render(config(work=True))
+
+
+def test_work_changes_nothing_for_media_that_do_not_ask_for_it() -> None:
+    assert render(config(), disk=True) == render(config())
+    assert "work?" not in render(config())
 
 
 def test_special_characters_cannot_become_commands() -> None:
@@ -115,7 +176,8 @@ SNIPPETS = st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
 def configs(draw: st.DrawFn) -> BootConfig:
     addresses = draw(st.lists(ADDRESSES, min_size=1, max_size=32, unique=True))
     ports = draw(st.sampled_from(["", ":8080"]))
-    firmwares = draw(st.sets(st.sampled_from(list(Firmware)), min_size=1))
+    asks = draw(st.booleans())
+    firmwares = draw(st.sets(st.sampled_from(list(Firmware)), min_size=0 if asks else 1))
     static = Network(
         NetworkMode.STATIC,
         IPv4Address("10.7.1.5"),
@@ -137,6 +199,7 @@ def configs(draw: st.DrawFn) -> BootConfig:
         retry_pause=float(draw(st.integers(1, 60))),
         random_start=draw(st.booleans()) and len(addresses) > 1,
         snippet=draw(SNIPPETS),
+        work=asks,
     )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Format = Literal["raw", "vmdk-stream", "vmdk-flat"]
 _SUFFIX = {"raw": ".img", "vmdk-stream": ".vmdk", "vmdk-flat": ".vmdk"}
-_SIZE = re.compile(r"(\d{1,6})(M|MiB)", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,6})(M|MiB)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
