@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from pyVmomi import vim
 
-from tests.lab.sdk import Client, wait
+from tests.lab.bdmlab import (
+    NEW,
+    OLD,
+    SIZE_KB,
+    copy_for,
+    devices,
+    disk_of,
+    in_one_go,
+    in_two_steps,
+    planned,
+    reconfigure,
+)
+from tests.lab.sdk import Client
 from tests.lab.sdk import connect as sdk_connect
 from tests.lab.vsphere_lab import again, machine, machines, session_on, shape
-from vmboot.lab import Vcenter
-from vmboot.vsphere.bdmdisk import plan_bdm
-from vmboot.vsphere.bootorder import defer_boot_order, predict_boot_order, rebase_boot_order
+from vmboot.lab import Vcenter, start_vcenter
 from vmboot.vsphere.cdrom import SlotPlan
-from vmboot.vsphere.changes import AddDisk, Change, DetachDisk, MoveDevice, SetExtra
+from vmboot.vsphere.changes import AddDisk, DetachDisk, MoveDevice, SetExtra
 from vmboot.vsphere.effects import machine_after
 from vmboot.vsphere.keys import predicted_key
 from vmboot.vsphere.machine import BootEntry, Bus, DeviceKind, Machine, Power
 from vmboot.vsphere.ourdisks import MEDIA_KEY, is_ours, media_of
-from vmboot.vsphere.reconfigure import reconfigure_job
 from vmboot.vsphere.restore import plan_restore
 from vmboot.vsphere.sameness import same_boot
 from vmboot.vsphere.session import Session
-from vmboot.vsphere.tasks import run_window
+from vmboot.vsphere.slots import slot_of
 
 pytestmark = pytest.mark.lab
-NEW, OLD = "vmboot-boot-0123456789ab.vmdk", "vmboot-boot-aaaaaaaaaaaa.vmdk"
-SIZE_KB = 8192
+
+
+@pytest.fixture(scope="module")
+def lab(lab_binary):
+    """Disks on controllers of every kind, on datastores of every kind."""
+    with start_vcenter(vms=48, templates=2, disks=True, binary=lab_binary) as vcenter:
+        yield vcenter
 
 
 @pytest.fixture
@@ -43,61 +56,21 @@ def client(lab: Vcenter):
         yield opened
 
 
-def copy_for(client: Client, found: Machine, name: str) -> str:
-    """A disk in the machine's own folder, made by hand."""
-    path = f"{found.home}/{name}"
-    spec = vim.VirtualDiskManager.FileBackedVirtualDiskSpec(
-        diskType="thin", adapterType="lsiLogic", capacityKb=SIZE_KB
-    )
-    datacenter = client.find("/DC1")
-    manager = client.content.virtualDiskManager
-    wait(manager.CreateVirtualDisk_Task(name=path, datacenter=datacenter, spec=spec))
-    return path
-
-
-def planned(found: Machine, file: str) -> SlotPlan:
-    return plan_bdm(found, file=file, datastore="", media=media_of(file))
-
-
-def reconfigure(session: Session, found: Machine, changes: Iterable[Change]) -> Machine:
-    (outcome,) = run_window(session, [reconfigure_job(found, tuple(changes))])
-    assert outcome.ok, outcome.error
-    return again(session, [found])[0]
-
-
-def in_one_go(session: Session, found: Machine, changes: tuple[Change, ...]) -> Machine:
-    """One reconfigure, with the boot order as foretold."""
-    predicted = predict_boot_order(changes, found)
-    rest, _ = defer_boot_order(changes, machine=found)
-    return reconfigure(session, found, (*rest, *((predicted,) if predicted else ())))
-
-
-def in_two_steps(session: Session, found: Machine, changes: tuple[Change, ...]) -> Machine:
-    """The safe way: the boot order with the keys that the first reconfigure led to."""
-    rest, order = defer_boot_order(changes, machine=found)
-    now = reconfigure(session, found, rest)
-    if order is None:
-        return now
-    rebased = rebase_boot_order(order, planned_on=found, now=now, changes=changes)
-    return reconfigure(session, now, (rebased,)) if rebased else now
-
-
-def devices(client: Client, found: Machine) -> dict[str, str]:
-    """Every device as the API tells it, whole, by its label."""
-    moref = vim.VirtualMachine(found.moid, client.si._stub)
-    return {d.deviceInfo.label: str(d) for d in moref.config.hardware.device}
-
-
-def disk_of(client: Client, found: Machine, file: str) -> Any:
-    moref = vim.VirtualMachine(found.moid, client.si._stub)
-    disks = (d for d in moref.config.hardware.device if isinstance(d, vim.vm.device.VirtualDisk))
-    return next(disk for disk in disks if disk.backing.fileName == file)
+def plain(session: Session, index: int) -> Machine:
+    """One of the machines that are off, with one disk, at SCSI 0:0."""
+    fitting = []
+    for found in machines(session, "/DC1/vm/PVS/**/pvs-*"):
+        disks = [d for d in found.hardware.devices if d.kind is DeviceKind.DISK]
+        slots = [str(slot_of(found.hardware, disk)) for disk in disks]
+        if found.power is Power.OFF and slots == ["SCSI 0:0"]:
+            fitting.append(found)
+    return fitting[index]
 
 
 @pytest.mark.parametrize("way", [in_one_go, in_two_steps], ids=lambda way: way.__name__)
 def test_there_and_back_on_every_machine_that_is_off(session: Session, client: Client, way: Any):
     found = [m for m in machines(session, "/DC1/vm/PVS/**/pvs-*") if m.power is Power.OFF]
-    moves = 0
+    moves, added, buses = 0, 0, set[Bus]()
     for before in found:
         whole = devices(client, before)
         name = f"vmboot-{way.__name__.replace('_', '-')}-0123456789ab.vmdk"
@@ -108,7 +81,12 @@ def test_there_and_back_on_every_machine_that_is_off(session: Session, client: C
         assert same_boot(machine_after(before, plan.changes), after) == (), before.path
         assert planned(after, f"{before.home}/{name}") == SlotPlan()
         (ours,) = (d for d in after.hardware.devices if is_ours(d, after))
-        assert (ours.key, ours.unit, after.boot_order[0]) == (2000, 0, BootEntry("disk", 2000))
+        slot = slot_of(after.hardware, ours)
+        assert slot is not None
+        assert (slot.number, slot.unit) == (0, 0)
+        assert after.boot_order[0] == BootEntry("disk", ours.key)
+        buses.add(slot.bus)
+        added += len(after.hardware.controllers) - len(before.hardware.controllers)
         assert ours.disk is not None
         assert ours.disk.capacity == SIZE_KB * 1024
 
@@ -118,6 +96,8 @@ def test_there_and_back_on_every_machine_that_is_off(session: Session, client: C
 
     assert len(found) > 10
     assert moves > 10
+    assert added > 2
+    assert buses == {Bus.SCSI, Bus.SATA, Bus.NVME}
 
 
 def test_keys_are_those_that_the_server_gives(session: Session):
@@ -130,8 +110,7 @@ def test_keys_are_those_that_the_server_gives(session: Session):
 
 
 def test_the_moved_disk_keeps_its_limits_shares_and_mode(session: Session, client: Client):
-    found = machine(session, "pvs-015")
-    assert found.power is Power.OFF
+    found = plain(session, 0)
     (file,) = (d.file for d in found.hardware.devices if d.kind is DeviceKind.DISK)
     disk = disk_of(client, found, file)
     disk.storageIOAllocation = vim.StorageResourceManager.IOAllocationInfo(
@@ -154,8 +133,7 @@ def test_the_moved_disk_keeps_its_limits_shares_and_mode(session: Session, clien
 
 
 def test_a_newer_disk_takes_the_place_of_an_older_one_and_back(session: Session, client: Client):
-    found = machine(session, "pvs-012")
-    assert found.power is Power.OFF
+    found = plain(session, 1)
     first = planned(found, copy_for(client, found, OLD))
     before = in_one_go(session, found, first.changes)
     plan = planned(before, copy_for(client, before, NEW))
@@ -171,8 +149,7 @@ def test_a_newer_disk_takes_the_place_of_an_older_one_and_back(session: Session,
 
 
 def test_one_at_the_wrong_unit_is_moved_to_the_first(session: Session, client: Client):
-    found = machine(session, "pvs-013")
-    assert found.power is Power.OFF
+    found = plain(session, 2)
     file = copy_for(client, found, NEW)
     (controller,) = (c for c in found.hardware.controllers if c.bus is Bus.SCSI)
     wrong = reconfigure(session, found, [AddDisk(-1, controller.key, 1, file)])
@@ -197,10 +174,34 @@ def test_quick_boot_switched_off_is_read(session: Session, lab: Vcenter):
     lab.edit("pvs-017", extra_config={"efi.quickBoot.enabled": "FALSE"})
 
     assert machine(session, "pvs-017").quick_boot is False
-    assert machine(session, "pvs-016").quick_boot is None
+    assert machine(session, "pvs-018").quick_boot is None
 
 
-def test_a_machine_with_a_snapshot_keeps_its_disk_where_it_is(session: Session):
-    (problem,) = planned(machine(session, "snap-01"), f"[shared-01] snap-01/{NEW}").problems
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("full-01", "no SCSI unit is free"),
+        ("rdm-01", "raw device mapping"),
+        ("mw-01", "multi-writer"),
+        ("clone-01", "linked clone"),
+        ("snap-01", "while there are snapshots"),
+        ("disk-snap-01", "while there are snapshots"),
+        ("crypt-01", "encrypted"),
+        ("ft-01", "fault tolerance"),
+    ],
+)
+def test_refusals(session: Session, name: str, words: str):
+    found = machine(session, name)
+    plan = planned(found, f"{found.home}/{NEW}")
 
-    assert "while there are snapshots" in problem.message
+    assert plan.refused
+    assert [words in problem.message for problem in plan.problems] == [True]
+
+
+@pytest.mark.parametrize("name", ["run-01", "susp-01"])
+def test_what_is_not_off_has_to_wait(session: Session, name: str):
+    found = machine(session, name)
+    plan = planned(found, f"{found.home}/{NEW}")
+
+    assert plan.powered_off_only
+    assert not plan.refused

@@ -41,6 +41,7 @@ BDM_MEDIA = "boot 0123456789ab"
 OLD_BDM = "[shared-01] a/vmboot-boot-aaaaaaaaaaaa.vmdk"
 """Its copy of an older one."""
 OLD_MEDIA = "boot aaaaaaaaaaaa"
+MASTER_UUID = "6000c29a-master"
 
 
 def cd(

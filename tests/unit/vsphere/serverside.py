@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tests.unit.vsphere.builders import MASTER_UUID
 from vmboot.vsphere.keys import predicted_key
 from vmboot.vsphere.machine import (
     BootEntry,
@@ -31,7 +32,7 @@ def read_back(machine: Machine) -> Machine:
             if device.controller in controllers
             else device.controller,
             label=device.label or f"New {device.kind}",
-            uuid=device.uuid or (f"uuid of {device.file}" if device.key < 0 else ""),
+            uuid=device.uuid or (MASTER_UUID if device.key < 0 else ""),
             disk=_known(device.disk),
         )
         for device in machine.hardware.devices

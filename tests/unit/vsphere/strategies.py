@@ -18,6 +18,7 @@ from tests.unit.vsphere.builders import (
     LSI,
     LSI1,
     LSI_SAS,
+    MASTER_UUID,
     NVME,
     OLD_BDM,
     OLD_MEDIA,
@@ -107,7 +108,9 @@ def _devices_on(draw: st.DrawFn, controller: Controller, ours: list[str]) -> Ite
         if kind == "cd" and controller.bus in (Bus.IDE, Bus.SATA):
             yield cd(controller, unit, key=key)
         elif kind == "ours" and ours and controller.bus is not Bus.IDE:
-            yield disk(controller, unit, key=key, file=ours.pop(), capacity=8 * 1024**2)
+            # Copies may have their master's UUID, and so one UUID for all.
+            uuid = draw(st.sampled_from(["", MASTER_UUID]))
+            yield disk(controller, unit, key=key, file=ours.pop(), uuid=uuid, capacity=8 * 1024**2)
         elif kind == "disk":
             yield disk(controller, unit, key=key, **_backing(draw, key))
         elif kind == "small":
