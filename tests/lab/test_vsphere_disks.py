@@ -16,6 +16,7 @@ from vmboot.vsphere.disks import (
     create_disk,
     delete_disk,
     delete_disk_job,
+    delete_remains,
     disk_exists,
     disk_size,
     move_disk,
@@ -28,7 +29,7 @@ from vmboot.vsphere.jobs import Outcome
 from vmboot.vsphere.placement import DatastoreChoice
 from vmboot.vsphere.session import Session
 from vmboot.vsphere.tasks import run_window
-from vmboot.vsphere.transfer import list_folder, make_directory
+from vmboot.vsphere.transfer import delete, list_folder, make_directory
 
 pytestmark = pytest.mark.lab
 MIB = 1 << 20
@@ -216,6 +217,17 @@ def test_a_disk_is_deleted_once_and_wholly(session: Session, datastore: Datastor
 
     assert delete_disk(session, path=datastore.path(COPY), datacenter=where)
     assert not delete_disk(session, path=datastore.path(COPY), datacenter=where)
+    assert list_folder(session, datastore=datastore, folder="copies", pattern="vmboot-*") == ()
+
+
+@pytest.mark.parametrize("gone", ["", "-flat"], ids=["no descriptor", "no extent"])
+def test_of_a_broken_disk_all_that_is_left_is_deleted(
+    session: Session, datastore: DatastoreChoice, gone: str
+):
+    copy(session, datastore)
+    delete(session, datastore=datastore, path=COPY.replace(".vmdk", f"{gone}.vmdk"))
+    delete_remains(session, datastore=datastore, path=COPY)
+
     assert list_folder(session, datastore=datastore, folder="copies", pattern="vmboot-*") == ()
 
 

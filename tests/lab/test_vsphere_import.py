@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +25,13 @@ from vmboot.errors import AuthError, ConnectError, InputError, RefusedError, Rem
 from vmboot.events import Event, ignore
 from vmboot.lab import Vcenter
 from vmboot.vsphere import importing, nfcimport
-from vmboot.vsphere.disks import delete_disk, disk_exists, move_disk, same_disk
+from vmboot.vsphere.disks import (
+    delete_disk,
+    delete_remains,
+    disk_exists,
+    move_disk,
+    same_disk,
+)
 from vmboot.vsphere.flatimport import parts_of_disk, remove_part
 from vmboot.vsphere.hashcache import HashCache
 from vmboot.vsphere.importing import import_disk, leftovers, remove_leftovers
@@ -175,7 +182,7 @@ def test_a_file_that_is_no_disk_is_refused_and_kept(session: Session, datastore:
         send(session, datastore)
 
     assert files(session, datastore) == [PATH]
-    remove_part(session, datastore=datastore, path=PATH)
+    delete_remains(session, datastore=datastore, path=PATH)
 
 
 @pytest.mark.parametrize(
@@ -290,6 +297,8 @@ def test_a_shell_that_cannot_be_removed_is_told_and_found_again(
     (shell,) = leftovers(session)
     assert [event.subject for event in events if event.kind == "import.left"] == [shell.name]
     assert shell.wanted == datastore.path(PATH)
+    assert shell.began is not None
+    assert abs(datetime.now(UTC) - shell.began) < timedelta(hours=1)
     assert remove_leftovers(session, (shell,)) == (shell,)
     assert is_whole(session, datastore) is True
     assert files(session, datastore) == THE_MASTER
@@ -557,10 +566,6 @@ def clear(session: Session, datastore: DatastoreChoice) -> None:
     """What a sweep does: shells, then what is left beside the master."""
     sdk.until(lambda: not leftovers(session) or remove_leftovers(session, leftovers(session)))
     sdk.until(lambda: not leftovers(session))
-    parts = parts_of_disk(session, datastore=datastore, path=PATH)
-    for part in parts:
-        if not part.path.endswith("-flat.vmdk"):
-            remove_part(session, datastore=datastore, path=part.path)
     for part in parts_of_disk(session, datastore=datastore, path=PATH):
         remove_part(session, datastore=datastore, path=part.path)
 

@@ -53,7 +53,8 @@ def delete_disk_job(subject: str, *, path: str, datacenter: str) -> Job:
 
 
 def delete_disk(session: Session, *, path: str, datacenter: str) -> bool:
-    """Delete a disk, descriptor and extent. False if it was not there.
+    """Delete a disk, descriptor and extent. False if it, or one of the two, was not there; see
+    :func:`delete_remains` for those.
 
     :raises RemoteError: ``FileLocked`` while a running machine uses it, or another fault
     """
@@ -64,6 +65,23 @@ def delete_disk(session: Session, *, path: str, datacenter: str) -> bool:
             return False
         raise
     return True
+
+
+def delete_remains(session: Session, *, datastore: DatastoreChoice, path: str) -> None:
+    """Delete a disk in whatever state: whole, a descriptor without extent, or an extent alone.
+
+    :param path: relative to the datastore
+    :raises RemoteError: ``FileLocked`` while a running machine uses it, or another fault
+    """
+    try:
+        delete_disk(session, path=datastore.path(path), datacenter=datastore.datacenter_moid)
+    except RemoteError as error:
+        if error.fault == "FileLocked":
+            raise
+    # Of a disk without its extent the vCenter deletes nothing, so whatever is left goes by name.
+    transfer.delete(session, datastore=datastore, path=path)
+    flat = f"{path.removesuffix('.vmdk').removesuffix('-flat')}-flat.vmdk"
+    transfer.delete(session, datastore=datastore, path=flat)
 
 
 def create_disk(session: Session, *, path: str, datacenter: str, size: int) -> None:

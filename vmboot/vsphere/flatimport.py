@@ -19,7 +19,7 @@ from vmboot.vsphere import transfer
 from vmboot.vsphere.disks import (
     beside,
     create_disk,
-    delete_disk,
+    delete_remains,
     move_disk,
     read_descriptor,
     same_disk,
@@ -84,16 +84,11 @@ def parts_of_disk(
 
 
 def remove_part(session: Session, *, datastore: DatastoreChoice, path: str) -> None:
-    """Delete a temporary disk in whatever state: with its extent, without, or the extent alone."""
-    try:
-        delete_disk(session, path=datastore.path(path), datacenter=datastore.datacenter_moid)
-    except RemoteError as error:
-        if error.fault == "FileLocked":
-            raise
-    # Of a disk without its extent the vCenter deletes nothing, so whatever is left goes by name.
-    transfer.delete(session, datastore=datastore, path=path)
-    flat = f"{path.removesuffix('.vmdk').removesuffix('-flat')}-flat.vmdk"
-    transfer.delete(session, datastore=datastore, path=flat)
+    """Delete a temporary disk, one of :func:`parts_of_disk`, in whatever state.
+
+    :raises RemoteError: see :func:`vmboot.vsphere.disks.delete_remains`
+    """
+    delete_remains(session, datastore=datastore, path=path)
 
 
 def _extent(session: Session, datastore: DatastoreChoice, part: str, size: int) -> str:
@@ -116,7 +111,7 @@ def _removed_on_failure(
         yield
     except BaseException:  # Ctrl-C too must not leave a part behind
         try:
-            remove_part(session, datastore=datastore, path=part)
+            delete_remains(session, datastore=datastore, path=part)
         except VmbootError as error:
             sink(Event("import.left", f"{part} could not be removed: {error.message}", part))
         raise

@@ -21,7 +21,7 @@ from vmboot.vsphere.nfc import Lease, abort, await_lease, complete, send_disk
 from vmboot.vsphere.onetask import run_task
 from vmboot.vsphere.placement import DatastoreChoice
 from vmboot.vsphere.reconfigure import read_devices
-from vmboot.vsphere.shells import MARK, leftovers, new_name, remove_shell
+from vmboot.vsphere.shells import leftovers, new_name, notes, remove_shell
 from vmboot.vsphere.transfer import CORRUPTED
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _start(session: Session, wish: NfcImport, name: str) -> str:
 
     target = wish.datastore.path(wish.path)
     spec = shell_spec(
-        name=name, datastore=wish.datastore.name, size=wish.size, notes={MARK: target}
+        name=name, datastore=wish.datastore.name, size=wish.size, notes=notes(session, target)
     )
     pool = session.ref("ResourcePool", wish.place.pool)
     folder = session.ref("Folder", wish.place.folder)

@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from vmboot.errors import RefusedError, RemoteError, VmbootError
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 SHELL = re.compile(r"vmboot-import-[0-9a-f]{8}")
 MARK = "vmboot.import"
 """extraConfig key of a shell: the datastore path of the disk that it is there for."""
+BEGAN = "vmboot.import.began"
+"""extraConfig key of a shell: when its import began, by the vCenter's clock."""
 _PROPERTIES = (
     "name",
     "datastore",
@@ -56,6 +59,7 @@ class Shell:
     :param datastore: managed object id of the folder's datastore
     :param wanted: datastore path of the disk that it is there for
     :param disks: datastore paths of its disks
+    :param began: when its import began, by the vCenter's clock; ``None`` if it does not say
     :param obstacle: why it is not removed; ``""`` if it can go
     """
 
@@ -65,6 +69,7 @@ class Shell:
     datastore: str = ""
     wanted: str = ""
     disks: tuple[str, ...] = ()
+    began: datetime | None = None
     obstacle: str = ""
 
 
@@ -73,10 +78,16 @@ def new_name() -> str:
     return f"vmboot-import-{secrets.token_hex(4)}"
 
 
+def notes(session: Session, wanted: str) -> dict[str, str]:
+    """The extraConfig of a new shell that is there for the disk ``wanted``."""
+    reply = session.soap("CurrentTime", Ref("ServiceInstance", "ServiceInstance"))
+    return {MARK: wanted, BEGAN: soap.text(reply, "returnval")}
+
+
 def leftovers(session: Session) -> tuple[Shell, ...]:
     """Every machine that is called like a shell, in the whole vCenter.
 
-    One of an import that is at work right now is among them: ask when no import can be.
+    One of an import that is at work right now is among them: leave those that began lately.
     """
     named = [e.moid for e in read_index(session).entries if SHELL.fullmatch(e.name)]
     return tuple(_read(session, named))
@@ -153,7 +164,8 @@ def shell_of(found: Found) -> Shell:
     home = found.text("config.files.vmPathName").rpartition("/")[0]
     devices = hardware_of(found.props.get("config.hardware.device")).devices
     disks = tuple(d.file for d in devices if d.kind is DeviceKind.DISK)
-    wanted = _extra(found).get(MARK, "")
+    extra = _extra(found)
+    wanted = extra.get(MARK, "")
     stores = found.props.get("datastore")
     obstacles = (
         ("it does not have a shell's name", not SHELL.fullmatch(found.text("name"))),
@@ -172,12 +184,20 @@ def shell_of(found: Found) -> Shell:
         datastore=stores[0].text or "" if stores is not None and len(stores) else "",
         wanted=wanted,
         disks=disks,
+        began=_time(extra.get(BEGAN, "")),
         obstacle=next((words for words, is_so in obstacles if is_so), ""),
     )
 
 
 def _inside(home: str, disk: str) -> bool:
     return bool(home) and disk.rpartition("/")[0] == home
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _extra(found: Found) -> dict[str, str]:

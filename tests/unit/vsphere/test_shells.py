@@ -90,3 +90,12 @@ def test_names_are_new_each_time_and_known_again():
 
     assert len(names) == 100
     assert all(SHELL.fullmatch(name) for name in names)
+
+
+@pytest.mark.parametrize(("text", "year"), [("2026-11-22T01:02:03.456Z", 2026), ("later", None)])
+def test_when_its_import_began_is_told_if_it_says_so(text: str, year: int | None):
+    began = f"<OptionValue><key>vmboot.import.began</key><value>{text}</value></OptionValue>"
+    shell = shell_of(found(config_extraConfig=xml(MARK + began)))
+
+    assert (shell.began.year if shell.began else None) == year
+    assert shell.obstacle == ""
