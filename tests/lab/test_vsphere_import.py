@@ -32,7 +32,7 @@ from vmboot.vsphere.disks import (
     move_disk,
     same_disk,
 )
-from vmboot.vsphere.flatimport import parts_of_disk, remove_part
+from vmboot.vsphere.flatimport import parts_of_disk
 from vmboot.vsphere.hashcache import HashCache
 from vmboot.vsphere.importing import import_disk, leftovers, remove_leftovers
 from vmboot.vsphere.importplace import import_place
@@ -567,7 +567,7 @@ def clear(session: Session, datastore: DatastoreChoice) -> None:
     sdk.until(lambda: not leftovers(session) or remove_leftovers(session, leftovers(session)))
     sdk.until(lambda: not leftovers(session))
     for part in parts_of_disk(session, datastore=datastore, path=PATH):
-        remove_part(session, datastore=datastore, path=part.path)
+        delete_remains(session, datastore=datastore, path=part.path)
 
 
 @pytest.mark.parametrize(("module", "function"), NFC_STEPS)

@@ -83,14 +83,6 @@ def parts_of_disk(
     return tuple(file for file in found if PART_DISK.fullmatch(file.path.rpartition("/")[2]))
 
 
-def remove_part(session: Session, *, datastore: DatastoreChoice, path: str) -> None:
-    """Delete a temporary disk, one of :func:`parts_of_disk`, in whatever state.
-
-    :raises RemoteError: see :func:`vmboot.vsphere.disks.delete_remains`
-    """
-    delete_remains(session, datastore=datastore, path=path)
-
-
 def _extent(session: Session, datastore: DatastoreChoice, part: str, size: int) -> str:
     """The path of the new disk's extent, from its descriptor."""
     found = read_descriptor(session, datastore=datastore, path=part)
