@@ -17,7 +17,7 @@ from vmboot.errors import NotFoundError, RefusedError, RemoteError, VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.journal import Copied, Copying, Journal
 from vmboot.fleet.runs import load_run, read_runs
-from vmboot.vsphere.disks import copy_disk_job, delete_disk, relative, same_disk
+from vmboot.vsphere.disks import copy_disk_job, delete_remains, relative, same_disk
 from vmboot.vsphere.placement import choice_of
 from vmboot.vsphere.storage import Datastore, read_storage
 from vmboot.vsphere.tasks import Job, run_window
@@ -184,9 +184,10 @@ class Copies:
             return error
 
     def _deleted(self, order: Copying) -> bool:
-        where = self._stores[order.datastore].datacenter_moid
+        """A copy that was cut off may be a descriptor alone, or an extent."""
+        store = choice_of(self._stores[order.datastore])
         try:
-            delete_disk(self.session, path=order.path, datacenter=where)
+            delete_remains(self.session, datastore=store, path=relative(order.path))
         except VmbootError as error:
             self._failed(order, error)
             return False

@@ -25,8 +25,8 @@ from vmboot.fleet.needed import Needed, look
 from vmboot.fleet.runs import Run, load_run, read_runs
 from vmboot.fleet.strays import as_stray, is_held
 from vmboot.vsphere.cdrom import OUR_ISO
-from vmboot.vsphere.disks import delete_disk, relative
-from vmboot.vsphere.flatimport import PART_DISK, remove_part
+from vmboot.vsphere.disks import delete_disk, delete_remains, relative
+from vmboot.vsphere.flatimport import PART_DISK
 from vmboot.vsphere.holders import Holders, read_holders
 from vmboot.vsphere.importing import Shell, leftovers, remove_leftovers
 from vmboot.vsphere.ourdisks import OUR_DISK
@@ -162,7 +162,7 @@ class _Found:
                 case Kind.MASTER | Kind.COPY:
                     delete_disk(session, path=self.path, datacenter=store.datacenter_moid)
                 case Kind.DISK_PART:
-                    remove_part(session, datastore=store, path=self.info.path)
+                    delete_remains(session, datastore=store, path=self.info.path)
                 case _:
                     delete(session, datastore=store, path=self.info.path)
         except VmbootError as error:

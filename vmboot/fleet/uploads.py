@@ -11,7 +11,7 @@ from vmboot.fleet.journal import Journal, Uploaded, Uploading
 from vmboot.fleet.media import Medium
 from vmboot.fleet.plan import Upload
 from vmboot.fleet.runs import Run
-from vmboot.vsphere.flatimport import remove_part
+from vmboot.vsphere.disks import delete_remains
 from vmboot.vsphere.hashcache import HashCache
 from vmboot.vsphere.importing import Way, import_disk, leftovers, parts_of_disk
 from vmboot.vsphere.importing import remove_leftovers as remove_shells
@@ -136,7 +136,7 @@ def remove_leftovers(session: Session, runs: Sequence[Run], *, sink: Sink) -> No
 def _remove_parts(session: Session, datastore: DatastoreChoice, path: str) -> None:
     if path.endswith(".vmdk"):
         for part in parts_of_disk(session, datastore=datastore, path=path):
-            remove_part(session, datastore=datastore, path=part.path)
+            delete_remains(session, datastore=datastore, path=part.path)
     else:
         for part in parts_of(session, datastore=datastore, path=path):
             delete(session, datastore=datastore, path=part.path)
