@@ -22,6 +22,7 @@ from vmboot.media.identify import Identity
 from vmboot.media.inspection import Boots, FoundLoader, Inspection
 from vmboot.media.isoread import BLOCK, IsoFile, IsoImage, is_iso, read_iso
 from vmboot.media.own import OwnMedia, read_own
+from vmboot.media.owngrub import with_grub_scripts
 from vmboot.media.programs import (
     MAX_LOADER,
     MAX_PROGRAM_BYTES,
@@ -199,7 +200,14 @@ def _read_own(found: _Found) -> OwnMedia | None:
         scripts[Firmware.UEFI] = uefi
     if manifest is None and not any(is_ours(raw.decode("latin-1")) for raw in scripts.values()):
         return None
-    return read_own(manifest, scripts, _digests(found))
+    return with_grub_scripts(read_own(manifest, scripts, _digests(found)), _grub_scripts(found))
+
+
+def _grub_scripts(found: _Found) -> list[bytes]:
+    """Ours, first the one that GRUB reads when it is started from a CD, then its copy."""
+    paths = (file.path for file in found.image.files if file.path.lower().endswith("/grub.cfg"))
+    tree = [data for path in islice(paths, MAX_TEXTS) if (data := _content(found, path))]
+    return tree + [data for path, data in found.esp.items() if path.lower().endswith("/grub.cfg")]
 
 
 def _digests(found: _Found) -> dict[str, str]:
