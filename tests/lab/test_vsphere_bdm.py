@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from pyVmomi import vim
 
-from tests.lab.bdmlab import (
+from tests.lab.sdk import Client
+from tests.lab.sdk import connect as sdk_connect
+from tests.lab.vsphere_bdmlab import (
     NEW,
     OLD,
     SIZE_KB,
@@ -19,20 +21,23 @@ from tests.lab.bdmlab import (
     planned,
     reconfigure,
 )
-from tests.lab.sdk import Client
-from tests.lab.sdk import connect as sdk_connect
 from tests.lab.vsphere_lab import again, machine, machines, session_on, shape
+from vmboot.errors import AuthError
 from vmboot.lab import Vcenter, start_vcenter
+from vmboot.vsphere.bootorder import defer_boot_order
 from vmboot.vsphere.cdrom import SlotPlan
-from vmboot.vsphere.changes import AddDisk, DetachDisk, MoveDevice, SetExtra
+from vmboot.vsphere.changes import AddDisk, Change, DetachDisk, MoveDevice, SetExtra
 from vmboot.vsphere.effects import machine_after
 from vmboot.vsphere.keys import predicted_key
 from vmboot.vsphere.machine import BootEntry, Bus, DeviceKind, Machine, Power
 from vmboot.vsphere.ourdisks import MEDIA_KEY, is_ours, media_of
+from vmboot.vsphere.privileges import SETTINGS, needed_for
+from vmboot.vsphere.reconfigure import reconfigure_job
 from vmboot.vsphere.restore import plan_restore
 from vmboot.vsphere.sameness import same_boot
 from vmboot.vsphere.session import Session
 from vmboot.vsphere.slots import slot_of
+from vmboot.vsphere.tasks import run_window
 
 pytestmark = pytest.mark.lab
 
@@ -196,6 +201,30 @@ def test_refusals(session: Session, name: str, words: str):
 
     assert plan.refused
     assert [words in problem.message for problem in plan.problems] == [True]
+
+
+def test_nothing_we_say_is_needed_is_superfluous(session: Session, client: Client, lab: Vcenter):
+    """Without any one of the privileges the vCenter refuses, on the way there and back."""
+    before = plain(session, 3)
+    plan = planned(before, copy_for(client, before, NEW))
+    _refused_without_any(session, lab, before, plan.changes)
+    after = in_one_go(session, before, plan.changes)
+    _refused_without_any(session, lab, after, plan_restore(after, before))
+    in_one_go(session, after, plan_restore(after, before))
+
+
+def _refused_without_any(
+    session: Session, lab: Vcenter, found: Machine, changes: tuple[Change, ...]
+) -> None:
+    needed = needed_for(changes)
+    assert len(needed) == 4
+    rest, _ = defer_boot_order(changes, machine=found)
+    for privilege in sorted(needed - {SETTINGS}):
+        lab.withhold_privilege(found.path, privilege)
+        (outcome,) = run_window(session, [reconfigure_job(found, rest)])
+        lab.grant_privileges()
+        assert isinstance(outcome.error, AuthError), privilege
+        assert privilege in outcome.error.message
 
 
 @pytest.mark.parametrize("name", ["run-01", "susp-01"])
