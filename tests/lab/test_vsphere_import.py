@@ -35,6 +35,7 @@ from vmboot.vsphere.disks import (
 from vmboot.vsphere.flatimport import parts_of_disk
 from vmboot.vsphere.hashcache import HashCache
 from vmboot.vsphere.importing import import_disk, leftovers, remove_leftovers
+from vmboot.vsphere.importmany import import_disks
 from vmboot.vsphere.importplace import import_place
 from vmboot.vsphere.inventory import read_index
 from vmboot.vsphere.placement import DatastoreChoice
@@ -154,6 +155,46 @@ def test_every_datastore_gets_one_of_its_own(
     assert lab.counters().calls["NfcPOST"] == 2
     assert is_whole(session, datastore) is True
     assert is_whole(session, other) is True
+
+
+def test_several_datastores_are_filled_at_once_and_each_failure_is_its_own(
+    session: Session, datastore: DatastoreChoice, lab: Vcenter
+):
+    theirs = RAW[::-1]
+    other, taken = shared(session, "shared-02"), shared(session, "pod-ds-01")
+    send(session, taken, way="flat", raw=theirs, sha256=hashlib.sha256(theirs).hexdigest())
+    send(session, other)
+    made: list[bytes] = []
+
+    def streamed() -> bytes:
+        made.append(stream())
+        return made[-1]
+
+    stores = (datastore, other, taken, shared(session, "local-solo"))
+    wish = {"path": PATH, "raw": RAW, "stream": streamed, "sha256": SHA256}
+    ends = {end.datastore.name: end for end in import_disks(session, stores, **wish)}
+
+    assert {name for name, end in ends.items() if end.sent} == {"shared-01", "local-solo"}
+    assert {name for name, end in ends.items() if end.error} == {"pod-ds-01"}
+    assert isinstance(ends["pod-ds-01"].error, RefusedError)
+    assert is_whole(session, datastore) is True
+    assert len(made) == 1
+    assert leftovers(session) == ()
+    for there in stores:
+        delete_disk(session, path=there.path(PATH), datacenter=there.datacenter_moid)
+
+
+def test_who_loses_interest_in_many_leaves_nothing_half_done(
+    session: Session, datastore: DatastoreChoice
+):
+    stores = (datastore, shared(session, "shared-02"))
+    wish = {"path": PATH, "raw": RAW, "stream": stream, "sha256": SHA256}
+    ends = import_disks(session, stores, at_once=1, **wish)
+    assert next(ends).datastore == datastore
+    ends.close()
+
+    assert is_whole(session, datastore) is True
+    assert leftovers(session) == ()
 
 
 @pytest.mark.parametrize("way", WAYS)

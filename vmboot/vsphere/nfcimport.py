@@ -63,6 +63,7 @@ def import_nfc(session: Session, wish: NfcImport, *, sink: Sink = ignore) -> Non
         _verify(session, wish, relative(source), sink)
         target, where = wish.datastore.path(wish.path), wish.datastore.datacenter_moid
         move_disk(session, source=source, target=target, datacenter=where)
+        shell.is_empty = True
         if disk_size(session, datastore=wish.datastore, path=wish.path) != wish.size:
             raise _corrupted(target)
 
@@ -147,9 +148,14 @@ def _aborted_on_failure(session: Session, lease: str, sink: Sink) -> Iterator[No
 
 @dataclass
 class _Made:
-    """The shell, as soon as it is known which machine it is."""
+    """The shell.
+
+    :param moid: as soon as it is known which machine it is
+    :param is_empty: its disk has another name, so nothing is left to be looked for in its folder
+    """
 
     moid: str = ""
+    is_empty: bool = False
 
 
 @contextmanager
@@ -164,7 +170,7 @@ def _removed_at_last(
         try:
             moids = (made.moid,) if made.moid else _named(session, name)
             for moid in moids:
-                remove_shell(session, moid, datastore=datastore)
+                remove_shell(session, moid, datastore=None if made.is_empty else datastore)
         except VmbootError as error:
             sink(Event("import.left", f"{name} could not be removed: {error.message}", name))
 

@@ -120,7 +120,8 @@ def remove_leftovers(
 def remove_shell(session: Session, moid: str, *, datastore: DatastoreChoice | None) -> None:
     """Remove a shell, with the disk in its folder. One that is gone is fine.
 
-    :param datastore: of its folder; ``None`` if that is not known, then only the machine goes
+    :param datastore: of its folder, where a detached disk may be left; ``None``: only the machine
+        goes
     :raises RefusedError: it is not a shell, or holds something that is not its own
     """
     shell = read_shell(session, moid)
