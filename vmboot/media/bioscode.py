@@ -11,13 +11,11 @@ from enum import StrEnum
 from vmboot.media.mbrcode import UEFI_ONLY
 
 MBR_CODE = 440  # bytes in front of the disk signature
-_FAT16_CODE, _FAT32_CODE = 62, 90  # where code begins behind the volume's parameters
+_FAT16_CODE, _FAT32_CODE = 62, 90  # where the code of a FAT volume begins behind its parameters
 _GRUB = (b"GRUB ", b"Geom\0")
 _GRUB_CORE_AT = 0x5C
-_STUBS = (
-    b"\xcd\x18\xeb\xfe",  # our FAT builder: int 18h, next device
-    b"This is not a bootable disk",  # mkfs.fat
-)
+_NEXT_DEVICE = b"\xcd\x18\xeb\xfe"  # int 18h, all that our FAT builder puts there
+_MKFS = b"This is not a bootable disk"
 
 
 class Code(StrEnum):
@@ -42,13 +40,14 @@ def mbr_code(sector: bytes) -> Code:
 
 def volume_code(sector: bytes) -> Code:
     """The boot program in the first sector of a volume."""
-    fat32 = not any(sector[22:24])
-    code = sector[_FAT32_CODE if fat32 else _FAT16_CODE : 510]
-    if not any(code) or any(stub in code for stub in _STUBS):
-        return Code.NONE
+    if all(text in sector for text in _GRUB):
+        return Code.GRUB
     if sector[3:11] == b"SYSLINUX":
         return Code.SYSLINUX
-    return Code.GRUB if all(text in sector for text in _GRUB) else Code.OTHER
+    fat32 = not any(sector[22:24])
+    code = sector[_FAT32_CODE if fat32 else _FAT16_CODE : 510]
+    empty = not any(code) or code.startswith(_NEXT_DEVICE) or _MKFS in code
+    return Code.NONE if empty else Code.OTHER
 
 
 def grub_core(sector: bytes) -> int:

@@ -7,7 +7,6 @@ Only what is needed is read: tables, directories, boot programs, small text file
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,8 +95,8 @@ def inspect_disk(target: bytes | str | Path) -> DiskInspection:
     with open_disk(target) as disk:
         try:
             return _inspect(disk)
-        except (struct.error, IndexError, OSError) as error:
-            raise MediaError(f"the disk image is damaged: {error}") from error
+        except OSError as error:
+            raise MediaError(f"the disk image cannot be read: {error}") from error
 
 
 def _inspect(disk: DiskImage) -> DiskInspection:

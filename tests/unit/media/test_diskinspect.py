@@ -160,6 +160,39 @@ def test_what_stops_uefi_firmware_is_said(fault: tuple[dict[str, bytes], str]) -
     assert fault[1] in why(mbr_disk(our_files(**fault[0])), Firmware.UEFI)
 
 
+def behind_a_plain_mbr(core: bytes = b"\x90", *, block: int = 1000, **instead: bytes) -> bytes:
+    """GRUB in the partition's first sector, as boot disks of ours have it."""
+    disk = bytearray(mbr_disk(our_files(**instead), code=b"\xfa\x90"))
+    sector = bytearray(grub_sector(block).ljust(512, b"\0"))
+    sector[0x1A0:0x1A4] = b"\xcd\x18\xeb\xfe"  # GRUB's own way out
+    at = START * 512
+    disk[at + 0x5A : at + 510] = sector[0x5A:510]
+    disk[block * 512 : block * 512 + 512] = core.ljust(512, b"\0")
+    return bytes(disk)
+
+
+def test_grub_in_the_active_partition_is_followed() -> None:
+    assert why(behind_a_plain_mbr(), Firmware.BIOS) == ()
+    assert why(behind_a_plain_mbr(b""), Firmware.BIOS) == (
+        "the second part of GRUB is missing (block 1000)",
+    )
+    without = behind_a_plain_mbr(**{"ipxe.lkrn": None})
+    assert why(without, Firmware.BIOS) == ("ipxe.lkrn is missing",)
+
+
+SYSLINUX = b"\xeb\x3c\x90SYSLINUX"
+
+
+def test_syslinux_needs_its_second_file() -> None:
+    for name, wanted in {
+        "ldlinux.sys": (),
+        "other.sys": ("partition 1 has the boot sector of syslinux, but ldlinux.sys is missing",),
+    }.items():
+        disk = bytearray(mbr_disk({name: b"x"}, code=b"\xfa\x90"))
+        disk[START * 512 : START * 512 + len(SYSLINUX)] = SYSLINUX
+        assert why(bytes(disk), Firmware.BIOS) == wanted
+
+
 def test_a_program_for_windows_is_no_boot_program() -> None:
     program = bytearray(ipxe_efi())
     program[0x40 + 24 + 68] = 3  # subsystem: Windows console
