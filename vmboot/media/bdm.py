@@ -226,10 +226,11 @@ def _disk(
         hidden_sectors=ALIGNMENT,
         reserved=grub.reserved if grub else b"",
     )
-    boot = splice(grub.sector, volume[:SECTOR]) if grub else volume[:SECTOR]
-    seed = hashlib.sha256(boot + volume[SECTOR:]).hexdigest()
+    seed = hashlib.sha256(volume).hexdigest()
     disk = bytearray(size)
-    disk[ALIGNMENT * SECTOR : (ALIGNMENT + sectors) * SECTOR] = boot + volume[SECTOR:]
+    disk[ALIGNMENT * SECTOR : (ALIGNMENT + sectors) * SECTOR] = volume
+    if grub:
+        disk[ALIGNMENT * SECTOR : (ALIGNMENT + 1) * SECTOR] = splice(grub.sector, volume[:SECTOR])
     if kind == "mbr":
         partition = Partition(1, FAT16_LBA, ALIGNMENT, sectors, active=True)
         disk[:SECTOR] = build_mbr([partition], signature=bytes.fromhex(seed[:8]), code=boot_code())

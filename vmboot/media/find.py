@@ -7,6 +7,7 @@ fetch`` fills, and where Debian, Ubuntu and Fedora install them.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ Source = Literal["given", "imported", "cache", "system"]
 ENVIRONMENT = "VMBOOT_LOADERS"
 MAX_LOADER = 16 * 1024 * 1024  # the largest known, a GRUB with all modules, has 4 MiB
 MAX_FILES = 2000  # looked at in one directory tree
+_KNOWN: dict[bytes, Identity | None] = {}  # by digest: distributions have the same file twice
 _CANDIDATE = re.compile(r".*\.(efi|efi\.signed|lkrn|bin|c32)", re.IGNORECASE)
 
 
@@ -154,9 +156,13 @@ def _tree(top: Path) -> Iterator[Path]:
 @lru_cache(maxsize=256)
 def _identify_file(path: Path, _size: int, _mtime: int) -> Identity | None:
     try:
-        return identify(path.read_bytes())
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).digest()
+        if digest not in _KNOWN:
+            _KNOWN[digest] = identify(data)
     except (OSError, MediaError):
         return None
+    return _KNOWN[digest]
 
 
 def _loader(path: Path, identity: Identity, source: Source) -> Loader:

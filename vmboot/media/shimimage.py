@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from vmboot.errors import MediaError
 from vmboot.media import der, pe
 
-_NAME = rb"[0-9A-Za-z._-]\0"
-_FILE = re.compile(rb"(?<!%s)((?:%s){5,32})\0\0" % (_NAME, _NAME))
+_LETTERS = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._-")
+_MOST_LETTERS = 32
+_ENDING = re.compile(".efi\0".encode("utf-16-le"), re.IGNORECASE)
 # what every shim names besides: fallback, key manager, revocations, certificates, default names
 _OTHERS = ("fb", "mm", "revocations", "shim", "boot")
 _TABLE_HEADER = 16
@@ -30,11 +31,22 @@ MAX_CERTIFICATES = 64
 
 def next_program(shim: bytes) -> str:
     """Name of the file that the shim starts, lower case; ``""`` when none can be read."""
-    for found in _FILE.finditer(shim):
-        name = found[1].decode("utf-16-le").lower()
-        if name.endswith(".efi") and not name.startswith((".", *_OTHERS)):
+    for name in _names(shim):
+        if not name.startswith((".", *_OTHERS)):
             return name
     return ""
+
+
+def _names(shim: bytes) -> Iterator[str]:
+    """File names that end in ``.efi``, lower case. Read backwards from there: a shim has 1 MB."""
+    for found in _ENDING.finditer(shim):
+        end = begin = found.end() - 2
+        while begin >= 2 and shim[begin - 2] in _LETTERS and not shim[begin - 1]:
+            begin -= 2
+            if end - begin > 2 * _MOST_LETTERS:
+                break
+        if 2 * _MOST_LETTERS >= end - begin > len(".efi") * 2:
+            yield shim[begin:end].decode("utf-16-le").lower()
 
 
 def vendors(shim: bytes) -> frozenset[str]:
