@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.media.synthetic import PROGRAMS, ipxe_efi
+from tests.unit.media.synthetic import PROGRAMS, ipxe_efi, shim, signature
 from vmboot.errors import InputError, MediaError, NotFoundError
 from vmboot.media import imported
+from vmboot.media.chain import Chain
 from vmboot.media.find import find_loaders, imported_dir
 from vmboot.media.imported import import_loaders
+from vmboot.media.loaders import select_loaders
+from vmboot.model import Firmware
 
 EFI = PROGRAMS["ipxe_efi"]
 
@@ -47,6 +50,22 @@ def test_the_loaders_of_a_tarball_are_kept_and_the_rest_left(bare_machine: Path)
     found = import_loaders(tarball(bare_machine / "ipxeboot.tar.gz", files))
     assert sorted(loader.path.name for loader in found) == ["evil.efi", "ipxe-2.efi", "ipxe.efi"]
     assert all(loader.path.is_relative_to(imported_dir()) for loader in found)
+
+
+def test_upstreams_tarball_makes_the_chain_of_its_shim_and_signed_ipxe(bare_machine: Path) -> None:
+    by_microsoft = signature("A Publisher", "Microsoft UEFI CA 2023")
+    signed = ipxe_efi(certificates=signature("iPXE signer", "iPXE CA"))
+    files = {
+        "ipxeboot/x86_64/ipxe.efi": EFI,
+        "ipxeboot/x86_64-sb/ipxe.efi": signed,
+        "ipxeboot/x86_64-sb/shimx64.efi": shim(
+            starts="ipxe.efi", vendor="iPXE CA", certificates=by_microsoft
+        ),
+    }
+    import_loaders(tarball(bare_machine / "ipxeboot.tar.gz", files))
+    chosen = select_loaders([Firmware.UEFI], chain=Chain.SHIM_IPXE)
+    assert chosen.ipxe_efi == signed
+    assert chosen.loaders["shim_efi"].capabilities == {"starts-ipxe"}
 
 
 def test_a_zip_does_as_well(bare_machine: Path) -> None:
