@@ -86,6 +86,20 @@ def test_with_the_active_flag_cleared_it_does_not_boot(boot_disk):
     assert "GRUB" not in console(report)
 
 
+def test_without_a_boot_program_on_the_active_partition_it_says_so(boot_disk):
+    def clear(disk: bytes) -> bytes:
+        signature = 2048 * 512 + 510
+        return disk[:signature] + b"\0\0" + disk[signature + 2 :]
+
+    report = boot_disk(BIOS, "pvscsi", change=clear)
+    assert "can start: the active partition is not bootable" in report.verdict
+
+
+def test_a_disk_for_uefi_only_tells_a_bios_machine_so(boot_disk):
+    report = boot_disk(BIOS, "pvscsi", only=(UEFI,), layout=Layout.GPT)
+    assert "can start: this disk starts UEFI machines only" in report.verdict
+
+
 def test_a_missing_loader_leaves_the_machine_to_its_next_device(boot_disk):
     report = boot_disk(
         BIOS,
