@@ -225,9 +225,14 @@ def _choose(
     return Choice(part, None, tuple(rejected))
 
 
-def _rank(part: Part, loader: Loader) -> int:
-    """Search order stands (sorting is stable), but a preferred kind goes before the others."""
-    return part.kinds.index(loader.kind) if loader.kind in part.kinds else len(part.kinds)
+def _rank(part: Part, loader: Loader) -> tuple[int, bool]:
+    """Search order stands (sorting is stable), but a preferred kind goes before the others.
+
+    What was signed for one of the chains is left to it, so that plain media do not change with it.
+    """
+    kind = part.kinds.index(loader.kind) if loader.kind in part.kinds else len(part.kinds)
+    own_use = bool(loader.signers) and not trust.trusted_as_delivered(loader.authorities)
+    return kind, part.signer is Signer.ANYONE and own_use
 
 
 def _unable(part: Part, loader: Loader) -> str:

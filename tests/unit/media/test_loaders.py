@@ -116,6 +116,15 @@ def test_secure_boot_needs_a_loader_that_firmware_trusts(bare_machine: Path) -> 
     assert chosen.loaders["ipxe_efi"].signers == ("A Publisher",)
 
 
+def test_plain_media_do_not_change_when_a_loader_is_signed_for_a_chain(bare_machine: Path) -> None:
+    folder = shelf(bare_machine / "x")
+    by_site = ipxe_efi("9.9.9+git1", certificates=signature("Site Key", "Site CA"))
+    (folder / "a-signed.efi").write_bytes(by_site)
+    assert select_loaders([UEFI], dirs=[folder]).loaders["ipxe_efi"].name == "ipxe.efi"
+    (folder / "ipxe.efi").unlink()
+    assert select_loaders([UEFI], dirs=[folder]).loaders["ipxe_efi"].name == "a-signed.efi"
+
+
 BY_MICROSOFT = signature("Windows UEFI Driver Publisher", "Microsoft Corporation UEFI CA 2011")
 
 
