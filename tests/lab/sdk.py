@@ -110,6 +110,17 @@ def wait(task: Any, seconds: float = 30.0) -> Any:
     raise TimeoutError(task)
 
 
+def leaf(client: Client, entity: Any, path: str) -> Any:
+    """One property by its path: the whole of a task's info may be unreadable while it runs."""
+    query = vmodl.query.PropertyCollector
+    spec = query.FilterSpec(
+        objectSet=[query.ObjectSpec(obj=entity)],
+        propSet=[query.PropertySpec(type=type(entity), pathSet=[path])],
+    )
+    found = client.content.propertyCollector.RetrieveContents([spec])
+    return found[0].propSet[0].val
+
+
 def until(check: Any, seconds: float = 10.0) -> Any:
     """Wait until ``check()`` is true."""
     end = time.monotonic() + seconds

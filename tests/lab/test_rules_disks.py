@@ -396,3 +396,24 @@ def test_extra_config_is_set_and_removed_by_key(client):
     assert now == {**before, "vmboot.media": "boot 0123456789ab", "another": "1"}
     put(vmboot_media="", another="")
     assert {o.key: o.value for o in vm.config.extraConfig} == before
+
+
+def test_child_is_not_copied(lab, dc, disks):
+    """spec-known: a vCenter would merge it with its parents."""
+    child = "[shared-01] clone-01/clone-01-000001.vmdk"
+    with refused(lab, "spec-known", vmodl.fault.NotSupported):
+        wait(disks.CopyVirtualDisk_Task(child, dc, "[shared-01] own/merged.vmdk", dc))
+
+
+def test_copies_are_apart(client, dc, disks):
+    """What is uploaded onto one copy shows in no other."""
+    one, two = copy_of(dc, disks, "apart-1"), copy_of(dc, disks, "apart-2")
+    client.file("PUT", "own/apart-1-flat.vmdk", body=bytes(8 * MIB))
+    extents = [path.replace(".vmdk", "-flat.vmdk") for path in (one, two)]
+    files = client.content.fileManager
+    wait(
+        files.CopyDatastoreFile_Task(BOOT.replace(".vmdk", "-flat.vmdk"), dc, extents[0], dc, True)
+    )
+    wait(files.CopyDatastoreFile_Task("[shared-01] own/boot.vmdk", dc, extents[0], dc, True))
+    assert client.file("GET", "own/apart-2-flat.vmdk").content == b"boot" * (2 * MIB)
+    assert client.file("GET", "own/boot-flat.vmdk").content == b"boot" * (2 * MIB)

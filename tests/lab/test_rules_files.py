@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from pyVmomi import vim, vmodl
 
-from tests.lab.sdk import OTHER_ISO, cd_of, connect, edit, iso, refused, trusting, until, wait
+from tests.lab.sdk import OTHER_ISO, cd_of, connect, edit, iso, leaf, refused, trusting, until, wait
 from tests.soap import COLLECTOR, Soap, SoapFault
 
 FileLocked = vim.fault.FileLocked
@@ -212,7 +212,7 @@ def test_datastore_browser_sees_uploads(client, store):
         details=kind.FileInfo.Details(fileSize=True, fileType=True, modification=True),
     )
     task = datastore.browser.SearchDatastore_Task(f"[{store}]", spec)
-    until(lambda: task.info.state == "success")
+    until(lambda: leaf(client, task, "info.state") == "success")
     assert [(f.path, f.fileSize) for f in task.info.result.file] == [("seen.iso", 1234)]
 
 

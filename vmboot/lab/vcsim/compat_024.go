@@ -16,7 +16,8 @@ const govmomiRelease = "0.24.2"
 
 // capabilities: without "task-delay-all" only the lab's own tasks last longer,
 // not those that the simulator runs (clone, snapshot, disk manager); without
-// "storage-pod" a container view does not show the members of a pod.
+// "storage-pod" a container view does not show the members of a pod; without
+// "keyed-paths" no property is read by key, as in config.hardware.device[2000].
 var capabilities = []string{
 	"strict-rules", "faults", "privileges", "questions", "http-folder",
 	"task-delay",
@@ -60,6 +61,8 @@ func setCoresPerSocket(hw *types.VirtualHardware, spec *types.VirtualMachineConf
 }
 
 func coresPerSocket(n int32) int32 { return n }
+
+func importName(req *types.CreateImportSpec) string { return req.Cisp.EntityName }
 
 // watchVMs sets the defaults of every VM that is made later.
 func watchVMs(reg registry) { reg.AddHandler(vmWatcher{}) }

@@ -18,7 +18,7 @@ const govmomiRelease = "0.55.1"
 // capabilities tells tests what this build can do; see compat_024.go.
 var capabilities = []string{
 	"strict-rules", "faults", "privileges", "questions", "http-folder",
-	"task-delay", "task-delay-all", "storage-pod", "namespace-manager",
+	"task-delay", "task-delay-all", "storage-pod", "namespace-manager", "keyed-paths",
 }
 
 type registry = *simulator.Registry
@@ -72,6 +72,14 @@ func setCoresPerSocket(hw *types.VirtualHardware, spec *types.VirtualMachineConf
 }
 
 func coresPerSocket(n int32) *int32 { return types.NewInt32(n) }
+
+// importName is the name that CreateImportSpec is to give the VM.
+func importName(req *types.CreateImportSpec) string {
+	if req.Cisp == nil {
+		return ""
+	}
+	return req.Cisp.GetOvfCreateImportSpecParams().EntityName
+}
 
 // watchVMs sets the defaults of every VM that is made later.
 func watchVMs(reg registry) { reg.AddHandler(vmWatcher{}) }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sort"
 	"strings"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -28,6 +29,7 @@ type diskEntry struct {
 // diskReport lists every disk that has a valid descriptor, by its path.
 func (l *lab) diskReport([]byte) (interface{}, error) {
 	out := map[string]diskEntry{}
+	holders := l.holders()
 	for name, place := range l.places {
 		root := place.dir
 		err := filepath.Walk(root, func(file string, info os.FileInfo, err error) error {
@@ -37,7 +39,7 @@ func (l *lab) diskReport([]byte) (interface{}, error) {
 			relative, _ := filepath.Rel(root, file)
 			disk := fmt.Sprintf("[%s] %s", name, filepath.ToSlash(relative))
 			if capacity, no := checkDescriptor(disk, file); no == nil {
-				out[disk] = l.describeDisk(disk, file, capacity)
+				out[disk] = describeDisk(file, capacity, holders[disk])
 			}
 			return nil
 		})
@@ -48,8 +50,37 @@ func (l *lab) diskReport([]byte) (interface{}, error) {
 	return out, nil
 }
 
-func (l *lab) describeDisk(disk, file string, capacity int64) diskEntry {
-	e := diskEntry{Capacity: capacity, Thin: isThin(flatName(file)), Attached: []string{}}
+// holder is what the lab knows of a disk beside its files.
+type holder struct {
+	vms    []string
+	policy string
+}
+
+func (l *lab) holders() map[string]holder {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := map[string]holder{}
+	for ref, o := range l.open {
+		seen := map[string]bool{}
+		for _, disk := range o.disks {
+			h := out[disk]
+			if !seen[disk] {
+				h.vms = append(h.vms, o.name)
+			}
+			if id, ok := l.policies[ref][disk]; ok {
+				h.policy = id
+			}
+			seen[disk], out[disk] = true, h
+		}
+	}
+	return out
+}
+
+func describeDisk(file string, capacity int64, by holder) diskEntry {
+	e := diskEntry{
+		Capacity: capacity, Thin: isThin(flatName(file)), Attached: append([]string{}, by.vms...), Policy: by.policy,
+	}
+	sort.Strings(e.Attached)
 	hash := sha256.New()
 	for _, part := range extentsOf(file) {
 		e.Allocated += allocated(part)
@@ -57,16 +88,6 @@ func (l *lab) describeDisk(disk, file string, capacity int64) diskEntry {
 	}
 	fmt.Fprintf(hash, "%d", capacity)
 	e.Digest = hex.EncodeToString(hash.Sum(nil))
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for ref, o := range l.open {
-		if o.hasDisk(func(name string) bool { return name == disk }) {
-			e.Attached = append(e.Attached, o.name)
-		}
-		if id, ok := l.policies[ref][disk]; ok {
-			e.Policy = id
-		}
-	}
 	return e
 }
 
@@ -78,29 +99,45 @@ func digestData(hash io.Writer, file string) {
 		return
 	}
 	defer f.Close()
-	buffer, zero := make([]byte, block), make([]byte, sector)
 	for at := int64(0); ; {
 		start, err := f.Seek(at, seekData)
 		if err != nil {
 			return
 		}
-		at = start / sector * sector
-		n, _ := f.ReadAt(buffer, at)
+		end, err := f.Seek(start, seekHole)
+		if err != nil {
+			return
+		}
+		at = digestRange(hash, f, start/sector*sector, end)
+	}
+}
+
+// digestRange hashes from at, a whole sector, to end or a little further, and
+// returns how far it came.
+func digestRange(hash io.Writer, f io.ReaderAt, at, end int64) int64 {
+	zero, buffer := make([]byte, sector), make([]byte, 64<<10)
+	for at < end {
+		want := len(buffer)
+		if left := (end - at + sector - 1) / sector * sector; left < int64(want) {
+			want = int(left)
+		}
+		n, _ := f.ReadAt(buffer[:want], at)
+		if n == 0 {
+			return end
+		}
 		for i := 0; i < n; i += sector {
-			end := i + sector
-			if end > n {
-				end = n
+			part := buffer[i:n]
+			if len(part) > sector {
+				part = part[:sector]
 			}
-			if !bytes.Equal(buffer[i:end], zero[:end-i]) {
+			if !bytes.Equal(part, zero[:len(part)]) {
 				_ = binary.Write(hash, binary.BigEndian, at/sector+int64(i/sector))
-				_, _ = hash.Write(buffer[i:end])
+				_, _ = hash.Write(part)
 			}
 		}
 		at += int64(n)
-		if n == 0 {
-			return
-		}
 	}
+	return at
 }
 
 var parentHint = regexp.MustCompile(`(?m)^parentFileNameHint="([^"]+)"`)

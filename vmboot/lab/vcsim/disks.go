@@ -133,9 +133,11 @@ func (d *draft) addNewDisk(i int, disk *types.VirtualDisk, backing *types.Virtua
 	if no != nil {
 		return no
 	}
-	if _, err := os.Stat(file); err == nil {
-		return refuse("disk-new", &types.FileAlreadyExists{FileFault: types.FileFault{File: backing.FileName}},
-			"%s exists.", backing.FileName)
+	for _, part := range []string{file, flatName(file)} {
+		if _, err := os.Lstat(part); err == nil {
+			return refuse("disk-new", &types.FileAlreadyExists{FileFault: types.FileFault{File: backing.FileName}},
+				"%s exists.", backing.FileName)
+		}
 	}
 	if _, err := os.Stat(filepath.Dir(file)); err != nil {
 		return refuse("disk-new", fileNotFound(backing.FileName), "The directory of %s is missing.", backing.FileName)

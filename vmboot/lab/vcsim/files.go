@@ -196,6 +196,7 @@ func copyLocal(from, to string) error {
 	if info.IsDir() {
 		return fmt.Errorf("%s is a directory", filepath.Base(from))
 	}
+	_ = os.Remove(to) // another disk may share it: see shareExtent
 	w, err := os.Create(to)
 	if err != nil {
 		return err

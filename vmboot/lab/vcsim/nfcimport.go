@@ -37,7 +37,7 @@ func (l *lab) checkImportSpec(c call) (interface{}, *refusal) {
 		return nil, refuse("import-spec", &types.ManagedObjectNotFound{Obj: req.Datastore}, "No such datastore.")
 	case l.poolOwner(req.ResourcePool) == nil:
 		return nil, refuse("import-spec", &types.ManagedObjectNotFound{Obj: req.ResourcePool}, "No such pool.")
-	case req.Cisp == nil || req.Cisp.GetOvfCreateImportSpecParams().EntityName == "":
+	case importName(&req) == "":
 		return nil, refuse("import-spec", invalidArgument("cisp.entityName"), "An import has a name.")
 	}
 	return nil, l.inService(ds.Name)

@@ -113,10 +113,10 @@ func (l *lab) duplicateDisk(source, target string) *refusal {
 	if no != nil {
 		return no
 	}
-	parts := extentsOf(from)
-	if len(parts) != 1 {
-		return refuse("disk-valid", &types.InvalidDiskFormat{}, "%s has %d extents.", source, len(parts))
+	if no := checkWhole(source, from); no != nil {
+		return no
 	}
+	parts := extentsOf(from)
 	thin := isThin(flatName(from))
 	use := blocks(capacity)
 	if thin {
@@ -127,12 +127,35 @@ func (l *lab) duplicateDisk(source, target string) *refusal {
 	}
 	err := writeDiskFiles(to, capacity, thin)
 	if err == nil {
-		err = copyLocal(parts[0], flatName(to))
+		err = shareExtent(parts[0], flatName(to))
 	}
 	if err != nil {
 		return cannotCreate(target, err)
 	}
 	return nil
+}
+
+// checkWhole refuses what the lab cannot copy: a vCenter merges a child with
+// its parents, and reads the device below a raw mapping.
+func checkWhole(name, file string) *refusal {
+	parts := extentsOf(file)
+	if len(parts) != 1 || parts[0] != flatName(file) {
+		return refuse("spec-known", &types.NotSupported{}, "The lab copies and moves flat disks only, not %s.", name)
+	}
+	return nil
+}
+
+// shareExtent makes to another name of the file from: a thousand copies cost
+// nothing.  That is safe because nothing here changes a file in place; uploads,
+// imports and copies onto it put a new file in its stead.
+func shareExtent(from, to string) error {
+	if err := os.Remove(to); err != nil {
+		return err
+	}
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	return copyLocal(from, to)
 }
 
 // renameDisk moves a disk, also to another datastore.
@@ -151,6 +174,9 @@ func (l *lab) renameDisk(source, target string) *refusal {
 		}
 		_ = l.removeDisk(source)
 		return nil
+	}
+	if no := checkWhole(source, from); no != nil {
+		return no
 	}
 	parts := extentsOf(from)
 	thin := isThin(flatName(from))
