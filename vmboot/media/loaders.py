@@ -228,9 +228,12 @@ def _choose(
 def _rank(part: Part, loader: Loader) -> tuple[int, bool]:
     """Search order stands (sorting is stable), but a preferred kind goes before the others.
 
-    What was signed for one of the chains is left to it, so that plain media do not change with it.
+    What was signed for one of the chains is left to it, so that plain media do not change with it;
+    and what was signed here is a site's own before all that others have signed.
     """
     kind = part.kinds.index(loader.kind) if loader.kind in part.kinds else len(part.kinds)
+    if part.signer is Signer.SITE:
+        return kind, not loader.path.parent.name.startswith(trust.KEPT)
     own_use = bool(loader.signers) and not trust.trusted_as_delivered(loader.authorities)
     return kind, part.signer is Signer.ANYONE and own_use
 

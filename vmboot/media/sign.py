@@ -27,6 +27,7 @@ from vmboot.media.identify import identify
 from vmboot.media.loaders import choose, cure, explain
 from vmboot.media.parts import parts_for
 from vmboot.media.store import store
+from vmboot.media.trust import KEPT
 from vmboot.model import Firmware
 
 SBSIGN, SBVERIFY = "sbsign", "sbverify"
@@ -80,7 +81,7 @@ def sign_loader(
         raise InputError(f"{source} is not a UEFI program, so there is nothing to sign")
     by = read_certificate(certificate)
     check_key(Path(key), passphrase=passphrase)
-    folder = f"signed-{by.fingerprint[:12]}-{known.sha256[:12]}"
+    folder = f"{KEPT}{by.fingerprint[:12]}-{known.sha256[:12]}"
     if out is not None:
         return _put(Path(out), source.name, _sign(program, Path(key), by, passphrase), by)
     kept = load(imported_dir() / folder / source.name, source="imported")

@@ -14,6 +14,7 @@ from vmboot.errors import MediaError
 from vmboot.media.find import Loader
 from vmboot.media.shimimage import accepts
 
+KEPT = "signed-"  # begins the folder of what 'vmboot loaders sign' keeps among the imported
 MICROSOFT = "Microsoft"  # begins the name of every authority of its own, of 2011 and of 2023
 
 

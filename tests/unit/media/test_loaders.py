@@ -125,6 +125,13 @@ def test_plain_media_do_not_change_when_a_loader_is_signed_for_a_chain(bare_mach
     assert select_loaders([UEFI], dirs=[folder]).loaders["ipxe_efi"].name == "a-signed.efi"
 
 
+def test_what_was_signed_here_comes_before_what_others_signed(bare_machine: Path) -> None:
+    put(bare_machine / "x/a-upstream", ipxe=ipxe_efi(certificates=signature("iPXE", "iPXE CA")))
+    put(bare_machine / "x/signed-0123", ipxe=ipxe_efi(certificates=signature("Site", "Site CA")))
+    chosen = select_loaders([UEFI], dirs=[bare_machine / "x"], chain=Chain.SITE_KEY)
+    assert chosen.loaders["ipxe_efi"].signers == ("Site",)
+
+
 BY_MICROSOFT = signature("Windows UEFI Driver Publisher", "Microsoft Corporation UEFI CA 2011")
 
 
