@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab.fleetlab import Site
 from vmboot.lab import Vcenter
 from vmboot.media.grub import find_grub
 
@@ -53,18 +54,24 @@ def our_slots(machine: Mapping[str, Any]) -> list[Slot]:
 
 def first_entries(machine: Mapping[str, Any]) -> list[str]:
     """The boot order, by the last word of each entry's type."""
-    order = machine["config.bootOptions"].get("bootOrder", [])
-    return [entry["type"].removeprefix("VirtualMachineBootOptionsBootable") for entry in order]
+    kinds = (entry["type"] for entry in _order(machine))
+    return [kind.removeprefix("VirtualMachineBootOptionsBootable") for kind in kinds]
 
 
 def boots_first(machine: Mapping[str, Any]) -> str:
     """The file of the disk that the boot order names first; ``""`` if it is no disk."""
-    order = machine["config.bootOptions"].get("bootOrder", [])
+    order = _order(machine)
     key = order[0].get("deviceKey") if order else None
     for device in machine["config.hardware.device"].values():
         if device["key"] == key and device["type"] == "VirtualDisk":
             return str(device["backing"]["fileName"])
     return ""
+
+
+def _order(machine: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The reader gives a list of one as its only entry."""
+    order = machine["config.bootOptions"].get("bootOrder", [])
+    return [order] if isinstance(order, dict) else order
 
 
 def copies(lab: Vcenter) -> list[str]:
@@ -79,3 +86,10 @@ def copies(lab: Vcenter) -> list[str]:
 def digests(lab: Vcenter) -> dict[str, str]:
     """What every disk holds that is not vmboot's, by path."""
     return {path: disk.digest for path, disk in lab.disks().items() if OURS not in path}
+
+
+def switch_off(site: Site) -> None:
+    """Every machine, so that an undo has none to start again."""
+    for path, machine in site.dump().items():
+        if machine["runtime.powerState"] == "poweredOn":
+            site.lab.edit(path, power="off")

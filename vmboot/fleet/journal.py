@@ -110,7 +110,9 @@ class Copied:
 class Removing:
     """A copy that no machine holds is about to be deleted; ``source`` can make it again.
 
-    The parameters are those of :class:`Copying`.
+    The other parameters are those of :class:`Copying`.
+
+    :param failed: a second line of the same path: it could not be deleted
     """
 
     kind: ClassVar[str] = "remove-copy"
@@ -120,6 +122,7 @@ class Removing:
     datastore: str
     size: int = 0
     sha256: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ class Run:
     :param uploads: uploads of boot ISOs and masters that were begun and not seen to end
     :param sent: those that were begun, whether they ended or not
     :param copies: BDM disks that were begun to be made, by path; ``copied`` were seen to end
-    :param removed: BDM disks that it was about to delete, by path
+    :param removed: BDM disks that it was about to delete, by path; not those where that failed
     :param edited: what became of the fleet document, ``None`` if nothing
     :param shut_down: managed object ids of machines it was about to shut down
     :param powered: those machines as they were, by managed object id
@@ -237,7 +237,7 @@ def _assemble(records: Iterable[Record], path: Path) -> Run:
         sent=tuple(by_kind[Uploading]),
         copies={record.path: record for record in by_kind[Copying]},
         copied=frozenset(record.path for record in by_kind[Copied]),
-        removed={record.path: record for record in by_kind[Removing]},
+        removed=_removed(by_kind[Removing]),
         edited=_last(by_kind[Edited]),
         shut_down=frozenset(m for record in by_kind[PoweringOff] for m in record.moids),
         powered={m.moid: m for record in by_kind[PoweringOff] for m in record.before},
@@ -246,6 +246,11 @@ def _assemble(records: Iterable[Record], path: Path) -> Run:
         closed=_last(by_kind[Closed]),
         undone=_last(by_kind[Undone]),
     )
+
+
+def _removed(records: Iterable[Removing]) -> dict[str, Removing]:
+    last = {record.path: record for record in records}
+    return {path: record for path, record in last.items() if not record.failed}
 
 
 def _grouped(intents: Iterable[Intent]) -> dict[str, tuple[Intent, ...]]:

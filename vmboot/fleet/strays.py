@@ -8,7 +8,7 @@ deleted is told, and a sweep finds it again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vmboot.errors import VmbootError
@@ -145,6 +145,7 @@ def delete_copies(
             removed.append(by_path[outcome.subject])
             sink(Event("copy.removed", "removed", outcome.subject))
         else:
+            journal.write(replace(by_path[outcome.subject], failed=True))
             notes.append(f"{outcome.subject} could not be deleted: {outcome.error.message}")
             sink(Event("copy.left", outcome.error.message, outcome.subject))
     return Cleared(tuple(removed), tuple(notes))

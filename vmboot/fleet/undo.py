@@ -32,12 +32,15 @@ from vmboot.fleet.result import Done, MachineOutcome, RunResult
 from vmboot.fleet.shield import shielded
 from vmboot.fleet.strays import Strays, as_stray
 from vmboot.fleet.wayback import MachineUndo, way_back
+from vmboot.vsphere.disks import disk_exists, relative
 from vmboot.vsphere.holders import file_name
 from vmboot.vsphere.inventory import Entry, Index
 from vmboot.vsphere.jobs import Outcome
 from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.ourdisks import our_name
+from vmboot.vsphere.placement import choice_of
 from vmboot.vsphere.power import power_on
+from vmboot.vsphere.storage import read_storage
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
@@ -120,16 +123,29 @@ def plan_undo(
             )
             for moid in moids
         ),
-        left=tuple(_left(chain, found, moids)),
+        left=_left(session, chain, found, moids),
     )
 
 
-def _left(chain: Chain, found: Mapping[str, Machine], moids: Collection[str]) -> Iterator[str]:
-    for copy in chain.copies(moids):
-        machine = found.get(copy.moid)
-        held = machine.hardware.devices if machine else ()
-        if not any(our_name(device.file) == file_name(copy.path) for device in held):
-            yield copy.path
+def _left(
+    session: Session, chain: Chain, found: Mapping[str, Machine], moids: Collection[str]
+) -> tuple[str, ...]:
+    """Copies of these runs that their machines do not hold, where they are there still."""
+    free = [copy for copy in chain.copies(moids) if not _holds(found.get(copy.moid), copy.path)]
+    if not free:
+        return ()
+    stores = {store.moid: choice_of(store) for store in read_storage(session).datastores}
+    return tuple(
+        copy.path
+        for copy in free
+        if copy.datastore in stores
+        and disk_exists(session, datastore=stores[copy.datastore], path=relative(copy.path))
+    )
+
+
+def _holds(machine: Machine | None, path: str) -> bool:
+    devices = machine.hardware.devices if machine else ()
+    return any(our_name(device.file) == file_name(path) for device in devices)
 
 
 def _check_vcenter(chain: Chain, session: Session) -> None:

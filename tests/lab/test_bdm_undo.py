@@ -1,0 +1,212 @@
+"""The way back from boot disks, the way back from that, and another server list in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.lab.bdmlab import ALL, OURS, boots_first, copies, digests, need_grub, switch_off
+from tests.lab.fleetlab import Site, changed, outcome, site_on
+from vmboot.fleet import sweep as fleet_sweep
+from vmboot.fleet.mediaedit import apply_edit, plan_edit
+from vmboot.fleet.result import Done
+from vmboot.fleet.runs import list_runs, load_run
+from vmboot.fleet.spec import load_fleet
+from vmboot.fleet.stale import Freshness, read_stale
+from vmboot.fleet.undo import plan_undo
+from vmboot.lab import Vcenter
+from vmboot.vsphere.disks import delete_disk
+from vmboot.vsphere.storage import read_storage
+
+pytestmark = pytest.mark.lab
+COUNT = 14
+NEW = ["10.0.0.77", "10.0.0.11"]
+ONE = "/DC1/vm/PVS/BIOS/pvs-001"
+
+
+@pytest.fixture
+def site(small_lab: Callable[..., Vcenter], tmp_path: Path) -> Iterator[Site]:
+    need_grub()
+    with site_on(small_lab(vms=12, templates=2, disks=True), tmp_path) as opened:
+        switch_off(opened)
+        yield opened
+
+
+def edit(site: Site, document: Path, servers: list[str], **options: object):
+    """Another server list, all machines shut down where that is needed."""
+    dirs = [site.loaders]
+    planned = plan_edit(document, site.session, servers, power="off", loader_dirs=dirs)
+    return apply_edit(
+        planned, site.session, power="off", hard_power_off=True, loader_dirs=dirs, **options
+    )
+
+
+def delete_masters(site: Site) -> None:
+    stores = {store.name: store for store in read_storage(site.session).datastores}
+    for path in site.lab.disks():
+        if "] vmboot/" in path:
+            store = stores[path[1:].partition("]")[0]]
+            delete_disk(site.session, path=path, datacenter=store.datacenter_moid)
+
+
+def test_an_undo_is_undone_by_new_copies_of_the_master(site: Site) -> None:
+    before = site.dump()
+    result = site.apply(site.fleet(ALL))
+    with_disks = site.dump()
+    undone = site.undo(result.run_id)
+    assert (undone.done, copies(site.lab)) == (COUNT, [])
+
+    again = site.undo(undone.run_id)
+
+    assert (again.done, again.failed) == (COUNT, 0)
+    assert changed(with_disks, site.dump()) == []
+    assert len(copies(site.lab)) == COUNT
+    assert site.undo(again.run_id).done == COUNT
+    assert changed(before, site.dump()) == []
+    assert copies(site.lab) == []
+
+
+def test_without_a_master_an_undo_of_an_undo_says_what_is_gone(site: Site) -> None:
+    result = site.apply(site.fleet(ALL))
+    undone = site.undo(result.run_id)
+    delete_masters(site)
+    before = site.dump()
+
+    again = site.undo(undone.run_id)
+
+    assert (again.done, again.failed) == (0, COUNT)
+    assert "its BDM disk is gone, and so is the master" in again.outcomes[0].error
+    assert "apply the fleet document of that time" in (again.outcomes[0].hint or "")
+    assert changed(before, site.dump()) == []
+
+
+def test_a_part_of_a_run_keeps_the_copies_of_the_others(site: Site) -> None:
+    result = site.apply(site.fleet(ALL))
+    assert site.undo(result.run_id, limit=["pvs-001"]).done == 1
+    assert len(copies(site.lab)) == COUNT - 1
+    assert not any("pvs-001/" in copy for copy in copies(site.lab))
+
+
+def test_a_machine_that_somebody_changed_since_keeps_its_disk(site: Site) -> None:
+    result = site.apply(site.fleet(ALL))
+    site.lab.edit("pvs-001", boot_order=["nic"])
+    undone = site.undo(result.run_id)
+    assert outcome(undone, "pvs-001").verdict is Done.FAILED
+    (kept,) = copies(site.lab)
+    assert "pvs-001/" in kept
+
+
+def test_another_server_list_for_all_in_waves_and_back(site: Site) -> None:
+    fleet = site.fleet(ALL + 'rollout: {canary: 2, wave: "50%"}\n')
+    text, content = fleet.file.read_bytes(), digests(site.lab)
+    site.apply(fleet)
+    before = site.dump()
+    site.lab.reset_counters()
+
+    result = edit(site, fleet.file, NEW)
+
+    calls = site.lab.counters()
+    assert [name for name, _ in result.waves] == ["canary", "wave 1", "wave 2"]
+    assert (result.counts["done"], result.stopped, result.notes) == (COUNT, "", ())
+    assert fleet.file.read_bytes() == text.replace(
+        b"[{name: pvs1, address: 10.0.0.11}, {name: pvs2, address: 10.0.0.12}]",
+        b"[{address: 10.0.0.77}, {name: pvs1, address: 10.0.0.11}]",
+    )
+    assert calls.writes["CopyVirtualDisk_Task"] == COUNT
+    assert calls.writes["DeleteVirtualDisk_Task"] == COUNT
+    after = site.dump()
+    for path in changed(before, after):
+        assert boots_first(after[path]) != boots_first(before[path])
+    assert len(copies(site.lab)) == COUNT
+    assert len({copy.rpartition("/")[2] for copy in copies(site.lab)}) == 1
+    stores = {path.partition("]")[0] for path in copies(site.lab)}
+    assert calls.writes["ImportVApp"] == len(stores)
+
+    undone = site.undo(result.rollout)
+
+    assert (undone.done, undone.failed) == (COUNT, 0)
+    assert changed(before, site.dump()) == []
+    assert "still says" in undone.notes[0]
+    assert digests(site.lab) == content
+    first = min(run.id for run in list_runs() if run.rollout == result.rollout)
+    edited = load_run(first).edited
+    assert edited is not None
+    assert edited.before.encode() == text
+
+
+def test_a_canary_that_fails_ends_an_edit(site: Site) -> None:
+    fleet = site.fleet(ALL + 'rollout: {canary: 1, wave: "50%"}\n')
+    site.apply(fleet)
+    site.lab.fault("task-fails", method="CopyVirtualDisk_Task", fault="NoDiskSpace")
+    result = edit(site, fleet.file, NEW)
+    assert (len(result.waves), result.stopped) == (1, "the canary failed")
+    assert result.counts["failed"] == 1
+    assert len(copies(site.lab)) == COUNT
+
+
+def test_who_is_stale_costs_no_devices(site: Site) -> None:
+    fleet = site.fleet(ALL)
+    missing = read_stale(fleet, site.session, loader_dirs=[site.loaders])
+    assert {each.state for each in missing.machines} == {Freshness.MISSING}
+    site.apply(fleet)
+    site.lab.reset_counters()
+    fresh = read_stale(fleet, site.session, loader_dirs=[site.loaders])
+    assert (fresh.stale, len(fresh.machines)) == ((), COUNT)
+    assert site.lab.counters().total_calls == 2
+
+    edit(site, fleet.file, NEW, state=None)
+    assert read_stale(load_fleet(fleet.file), site.session, loader_dirs=[site.loaders]).stale == ()
+    report = read_stale(fleet, site.session, loader_dirs=[site.loaders])
+    assert len(report.stale) == COUNT
+    assert {each.servers for each in report.stale} == {tuple(NEW)}
+
+
+def test_the_list_of_media_that_no_journal_knows_is_read_from_the_master(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = site.fleet(ALL)
+    site.apply(fleet)
+    monkeypatch.setenv("VMBOOT_STATE", str(tmp_path / "elsewhere"))
+    other = site.fleet(ALL, head=(tmp_path / "fleet.yml").read_text().partition("targets")[0])
+    other.file.write_text(other.file.read_text().replace("10.0.0.11", "10.9.9.9"))
+    report = read_stale(load_fleet(other.file), site.session, loader_dirs=[site.loaders])
+    assert {each.servers for each in report.stale} == {("10.0.0.11", "10.0.0.12")}
+
+
+def test_a_sweep_keeps_masters_in_use_and_takes_what_nobody_needs(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmboot.fleet.needed.YOUNG", timedelta(0))
+    fleet = site.fleet(ALL)
+    result = site.apply(fleet)
+    kept = fleet_sweep.sweep(fleet, site.session)
+    assert kept.removed == ()
+    assert all("from a copy of it" in file.reason for file in kept.kept)
+    undone = site.undo(result.run_id)
+    still = fleet_sweep.sweep(fleet, site.session)
+    assert still.removed == ()
+    assert all(f"undo of run {undone.run_id} needs it" in file.reason for file in still.kept)
+    swept = fleet_sweep.sweep(fleet, site.session, everything=True)
+    assert (len(swept.removed), swept.failed) == (len(kept.kept), {})
+    assert not any("] vmboot/" in path for path in site.lab.disks())
+
+
+def test_a_sweep_takes_a_copy_that_an_undo_could_not_delete(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmboot.fleet.needed.YOUNG", timedelta(0))
+    fleet = site.fleet(f"targets: [{{vms: {ONE}, method: bdm}}]\n")
+    result = site.apply(fleet)
+    site.lab.fault("task-fails", method="DeleteVirtualDisk_Task", fault="FileLocked")
+    undone = site.undo(result.run_id)
+    assert (undone.done, len(undone.notes)) == (1, 1)
+    assert "could not be deleted" in undone.notes[0]
+    (left,) = copies(site.lab)
+    assert OURS in left
+    swept = fleet_sweep.sweep(fleet, site.session, everything=True)
+    assert left in [file.path for file in swept.removed]
+    assert copies(site.lab) == []
+    assert plan_undo(result.run_id, site.session).has_changes is False
