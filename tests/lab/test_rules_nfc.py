@@ -333,3 +333,70 @@ def test_govc_imports_as_it_always_does(lab, client, tmp_path: Path):
     command = [GOVC, "import.vmdk", *place, tmp_path / "gov.vmdk", "target"]
     subprocess.run(command, check=True, env=env, capture_output=True)
     assert content(client, "target/gov-flat.vmdk") == RAW
+
+
+OVF = """<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1"
+ xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
+ xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData"
+ xmlns:vssd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData">
+<References><File ovf:href="x.vmdk" ovf:id="file1"/></References>
+<DiskSection><Info/><Disk ovf:capacity="4194304" ovf:capacityAllocationUnits="byte"
+ ovf:diskId="d1" ovf:fileRef="file1"/></DiskSection>
+<VirtualSystem ovf:id="x"><Info/><Name>x</Name><VirtualHardwareSection><Info/>
+<System><vssd:VirtualSystemType>vmx-13</vssd:VirtualSystemType></System>
+<Item><rasd:InstanceID>3</rasd:InstanceID><rasd:ResourceSubType>lsilogic</rasd:ResourceSubType>
+<rasd:ResourceType>6</rasd:ResourceType></Item>
+<Item><rasd:HostResource>ovf:/disk/d1</rasd:HostResource><rasd:InstanceID>9</rasd:InstanceID>
+<rasd:Parent>3</rasd:Parent><rasd:ResourceType>17</rasd:ResourceType></Item>
+</VirtualHardwareSection></VirtualSystem></Envelope>"""
+
+
+def spec_of(client, pool, text, name="imp-17"):
+    store = next(ds for ds in client.find("/DC1").datastore if ds.name == "shared-01")
+    parameters = vim.OvfManager.CreateImportSpecParams(
+        entityName=name, diskProvisioning="thin", locale="", deploymentOption=""
+    )
+    return client.content.ovfManager.CreateImportSpec(text, pool, store, parameters)
+
+
+def test_import_of_a_minimal_ovf(client, pool, folder):
+    result = spec_of(client, pool, OVF)
+    assert not result.error
+    lease = pool.ImportVApp(result.importSpec, folder)
+    until(lambda: lease.state == "ready")
+    assert lease.info.deviceUrl[0].importKey == result.fileItem[0].deviceId
+    assert send(client, lease, STREAM) == 201
+    lease.HttpNfcLeaseComplete()
+    assert content(client, "imp-17/imp-17-flat.vmdk") == RAW
+    wait(shell_of(client, "imp-17").Destroy_Task())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no xml",
+        "<Envelope/>",
+        OVF.replace("<rasd:Parent>3</rasd:Parent>", ""),
+        OVF.replace("ovf:/disk/d1", "ovf:/disk/d2"),
+        OVF.replace(' ovf:fileRef="file1"', ""),
+        OVF.replace("<rasd:ResourceType>6</rasd:ResourceType>", ""),
+    ],
+    ids=["text", "empty", "no controller", "no disk", "no file", "no type"],
+)
+def test_import_of_an_ovf_with_holes(lab, client, pool, text):
+    with refused(lab, "import-spec", InvalidArgument) as caught:
+        spec_of(client, pool, text)
+    assert caught.value.invalidProperty == "ovfDescriptor"
+
+
+def test_import_takes_space_and_gives_it_back(client):
+    """space: what the stream holds, and nothing once the disk is gone."""
+
+    def free():
+        store = next(ds for ds in client.find("/DC1").datastore if ds.name == "shared-01")
+        return store.summary.freeSpace
+
+    before = free()
+    with imported(client, "imp-18", STREAM, SIZE):
+        assert before - 4 * MIB <= free() < before
+    assert free() == before

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/ovf"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
@@ -40,7 +42,53 @@ func (l *lab) checkImportSpec(c call) (interface{}, *refusal) {
 	case importName(&req) == "":
 		return nil, refuse("import-spec", invalidArgument("cisp.entityName"), "An import has a name.")
 	}
+	if why := checkOVF(req.OvfDescriptor); why != "" {
+		return nil, refuse("import-spec", invalidArgument("ovfDescriptor"), "The OVF descriptor %s.", why)
+	}
 	return nil, l.inService(ds.Name)
+}
+
+// CIM resource types of an OVF's items.
+const (
+	cimDrive = 15 // CD or DVD
+	cimDisk  = 17
+)
+
+// checkOVF says what is missing in an OVF; the simulator would fall over it.
+func checkOVF(text string) string {
+	env, err := ovf.Unmarshal(strings.NewReader(text))
+	switch {
+	case err != nil:
+		return "is not readable: " + err.Error()
+	case env.VirtualSystem == nil || len(env.VirtualSystem.VirtualHardware) == 0 ||
+		env.VirtualSystem.VirtualHardware[0].System == nil:
+		return "has no virtual system with its hardware"
+	}
+	for _, item := range env.VirtualSystem.VirtualHardware[0].Item {
+		switch {
+		case item.ResourceType == nil:
+			return "has an item without a type"
+		case (int(*item.ResourceType) == 3 || int(*item.ResourceType) == 4) && item.VirtualQuantity == nil:
+			return "has CPUs or memory without a quantity"
+		case (int(*item.ResourceType) == cimDrive || int(*item.ResourceType) == cimDisk) && item.Parent == nil:
+			return "has a drive without a controller"
+		case int(*item.ResourceType) == cimDisk && (len(item.HostResource) == 0 || !ovfHas(env, item.HostResource[0])):
+			return "has a disk that its disk section does not know"
+		}
+	}
+	return ""
+}
+
+func ovfHas(env *ovf.Envelope, resource string) bool {
+	if env.Disk == nil {
+		return false
+	}
+	for _, disk := range env.Disk.Disks {
+		if strings.HasSuffix(resource, disk.DiskID) {
+			return disk.FileRef != nil
+		}
+	}
+	return false
 }
 
 func (l *lab) importVApp(c call) (interface{}, *refusal) {
