@@ -11,12 +11,15 @@ from tempfile import mkdtemp
 from tests.fuzz import pvs, seeds
 from tests.fuzz.mutate import Mend, Seed, nothing
 from tests.unit.media.diskmakers import sparse_vmdk
+from vmboot.media import pe
 from vmboot.media.diskimage import open_disk
 from vmboot.media.diskinspect import inspect_disk
 from vmboot.media.diskinspection import DiskInspection
 from vmboot.media.fatread import read_fat
+from vmboot.media.grubimage import read_grub
 from vmboot.media.identify import identify
 from vmboot.media.inspect import inspect_iso
+from vmboot.media.shimvolume import check_shim
 
 READ = 4096  # bytes of a disk that are read from both ends; its digest reads the rest
 
@@ -57,6 +60,14 @@ def _folder() -> Path:
     return folder
 
 
+def read_program(data: bytes) -> None:
+    """Identify a program; as a shim and as what a shim starts, too."""
+    known = identify(data)
+    check_shim({"EFI/BOOT/BOOTX64.EFI": data, "EFI/BOOT/grubx64.efi": data})
+    if known is not None and known.kind == "grub-efi":
+        read_grub(pe.read_pe(data).sections.get("mods", b""))
+
+
 _ROWS = (
     Format("vmdk-stream", seeds.vmdk_stream, read_disk),
     Format("vmdk-sparse", seeds.vmdk_sparse, read_disk),
@@ -68,7 +79,7 @@ _ROWS = (
     Format("fat", seeds.fat, read_fat),
     Format("mbr", seeds.mbr, read_disk),
     Format("gpt", seeds.gpt, read_disk, seeds.mend_gpt),
-    Format("pe", seeds.program, identify),
+    Format("pe", seeds.program, read_program),
     *(Format(name, files, read) for name, files, read in pvs.ROWS),
 )
 FORMATS = {row.name: row for row in _ROWS}

@@ -12,7 +12,7 @@ import pycdlib
 from tests.fuzz.mutate import Range, Seed
 from tests.unit.media.bootdisks import PROGRAM, grub_sector
 from tests.unit.media.diskmakers import dynamic_vhd, fixed_vhd, make_vhdx, sparse_vmdk
-from tests.unit.media.synthetic import ipxe_efi, isolinux, pe, signature
+from tests.unit.media.synthetic import grub_efi, ipxe_efi, isolinux, pe, shim, signature
 from vmboot.media import vhd, vhdx
 from vmboot.media.crc32c import crc32c
 from vmboot.media.fat import build_fat
@@ -33,14 +33,22 @@ FILES = {
 }
 
 
-@cache
-def volume(sectors: int = SECTORS - START - 40) -> bytes:
-    return build_fat(FILES, size=sectors * SECTOR, label="FUZZ", hidden_sectors=START)
+SHIM_FILES = {
+    PROGRAM: shim(certificates=_SIGNED),
+    "EFI/BOOT/grubx64.efi": grub_efi(certificates=_SIGNED),
+}
 
 
 @cache
-def mbr_disk() -> bytes:
-    fat = volume()
+def volume(*, with_shim: bool = False) -> bytes:
+    files = SHIM_FILES if with_shim else FILES
+    size = (SECTORS - START - 40) * SECTOR
+    return build_fat(files, size=size, label="FUZZ", hidden_sectors=START)
+
+
+@cache
+def mbr_disk(*, with_shim: bool = False) -> bytes:
+    fat = volume(with_shim=with_shim)
     partition = Partition(1, "0e", START, len(fat) // SECTOR, active=True)
     head = build_mbr([partition], signature=b"fuzz", code=grub_sector())
     return (head + b"\x90" * SECTOR).ljust(START * SECTOR, b"\0") + fat.ljust(
@@ -67,7 +75,10 @@ def fat_hot(at: int = 0) -> tuple[Range, ...]:
 
 
 def mbr() -> tuple[Seed, ...]:
-    return (Seed(mbr_disk(), ((440, 512), (0, 512), *fat_hot(START * SECTOR))),)
+    hot = (440, 512), (0, 512), *fat_hot(START * SECTOR)
+    shimmed = mbr_disk(with_shim=True)
+    programs = shimmed.index(b"MZ"), shimmed.rindex(b"mimg") + 512
+    return Seed(mbr_disk(), hot), Seed(shimmed, (*hot, programs, programs))
 
 
 def gpt() -> tuple[Seed, ...]:
@@ -238,5 +249,9 @@ def mend_iso(data: bytearray) -> None:
 
 def program() -> tuple[Seed, ...]:
     good = pe(b"x" * 64, sbat=b"sbat,1\nshim,3,UEFI shim,shim,1,https://x\n", certificates=_SIGNED)
-    end = len(good)
-    return (Seed(good, ((0, 64), (0x40, 0x40 + 280), (end - len(_SIGNED), end))),)
+    found = []
+    for data in (good, shim(certificates=_SIGNED), grub_efi(certificates=_SIGNED)):
+        end = len(data)
+        hot = (0, 64), (0x40, 0x40 + 280), (0x400, end), (end - len(_SIGNED), end)
+        found.append(Seed(data, hot))
+    return tuple(found)

@@ -21,7 +21,8 @@ from vmboot.media.vmdkread import is_sparse_vmdk, open_sparse, refuse_esx_sparse
 from vmboot.media.vmdktext import is_descriptor
 
 CHUNK = 1 << 20
-MAX_SPARSE_HASHED = 256 << 20  # bytes of a disk that take no room in its file
+MAX_HASHED = 2 << 30  # bytes of a disk that all lie in its file
+MAX_SPARSE_HASHED = 256 << 20  # bytes of a disk that claims more than its file holds
 # other formats, so that they are not taken for raw disks: first bytes, name, how to go on
 _FOREIGN = (
     (b"QFI\xfb", "a QCOW image", CONVERT_HINT),
@@ -66,8 +67,8 @@ class DiskImage:
         return b"".join(self._pieces(max(0, offset), offset + size))
 
     def sha256(self) -> str:
-        """Digest of the whole disk; ``""`` where it claims far more than its file can hold."""
-        if self.size > max(self.file_size, MAX_SPARSE_HASHED):
+        """Digest of the whole disk; ``""`` for one that is too large to be read for it."""
+        if self.size > (MAX_HASHED if self.size <= self.file_size else MAX_SPARSE_HASHED):
             return ""
         digest = hashlib.sha256()
         for piece in self._pieces(0, self.size):

@@ -20,6 +20,7 @@ from vmboot.media.fatread import FatFile, FatVolume, Read, is_fat, open_fat
 from vmboot.media.identify import Identity
 from vmboot.media.inspection import FoundLoader
 from vmboot.media.own import MAX_MANIFEST, OwnMedia, read_own
+from vmboot.media.owngrub import with_grub_scripts
 from vmboot.media.partitionread import read_partitions
 from vmboot.media.partitiontable import GPT_MAGIC, PartitionTable
 from vmboot.media.programs import (
@@ -30,6 +31,7 @@ from vmboot.media.programs import (
     looks_like_program,
 )
 from vmboot.media.scriptread import is_ours
+from vmboot.media.shimvolume import ShimFindings, check_shim
 from vmboot.media.strangers import MAX_TEXT, find_addresses, looks_like_config
 from vmboot.model import Firmware
 
@@ -37,8 +39,10 @@ MAX_VOLUMES = 16
 MAX_TEXTS = 200
 MAX_TEXT_BYTES = 8 * 1024 * 1024  # in all
 BLANK = 64 * 1024  # zeroes that a disk not yet used begins with
+MAX_BESIDE_SHIM = 16  # programs in its folder
 MANIFEST, SCRIPT = "vmboot.json", "autoexec.ipxe"
 KERNEL, PROGRAM = "ipxe.lkrn", "EFI/BOOT/BOOTX64.EFI"
+_FOLDER = "efi/boot/"
 # parts of our manifest that are no files of their own: patched into sectors in front of the files
 _INSTALLED = frozenset({"grub_boot", "grub_core"})
 _PLACES = {"ipxe_lkrn": KERNEL, "ipxe_efi": PROGRAM, "ipxe_arm64": "EFI/BOOT/BOOTAA64.EFI"}
@@ -111,12 +115,13 @@ def _inspect(disk: DiskImage) -> DiskInspection:
         unreadable=found.unreadable,
         loaders=_by_volume(found, found.programs.known),
         unusable=_by_volume(found, found.programs.unusable),
+        shims={each.partition: _shim(found, each) for each in found.volumes},
         ours=own is not None,
     )
     verdict = judge_disk(facts)
     config = own.config if own else None
     digest = disk.sha256()
-    unhashed = () if digest else ("it claims far more than its file holds: no SHA-256 is made",)
+    unhashed = () if digest else ("no SHA-256 is made of a disk this large",)
     return DiskInspection(
         format=disk.format,
         size=disk.size,
@@ -225,8 +230,38 @@ def _read_own(found: _Found) -> OwnMedia | None:
             for firmware, program in sides.items()
             if script is not None and volume.fat.find(program)
         }
-        return read_own(manifest, scripts, _digests(found, volume, manifest))
+        own = read_own(manifest, scripts, _digests(found, volume, manifest))
+        return with_grub_scripts(own, _grub_scripts(found, volume))
     return None
+
+
+def _grub_scripts(found: _Found, volume: _Opened) -> list[bytes]:
+    """What the signed GRUB would read, in the order of the directories."""
+    paths = [file.path for file in volume.fat.files if file.path.lower().endswith("/grub.cfg")]
+    scripts = (_small(found, volume, path) for path in paths[:MAX_TEXTS])
+    return [script for script in scripts if script]
+
+
+def _shim(found: _Found, volume: _Opened) -> ShimFindings:
+    """Whether the program that a shim starts is there, and signed by somebody whom it trusts."""
+    known = {each.kind for path, each in found.programs.known.items() if _is_program(path)}
+    folder = [
+        file
+        for file in volume.fat.files
+        if file.path.lower().startswith(_FOLDER) and looks_like_program(file.path, file.size)
+    ]
+    if "shim" not in known or len(folder) > MAX_BESIDE_SHIM:
+        return ShimFindings()
+    try:
+        return check_shim(
+            {file.path: volume.fat.content(file, limit=MAX_LOADER) for file in folder}
+        )
+    except MediaError:
+        return ShimFindings()  # named already, as a program that cannot be read
+
+
+def _is_program(path: str) -> bool:
+    return path.lower().endswith(PROGRAM.lower())
 
 
 def _digests(found: _Found, volume: _Opened, manifest: bytes | None) -> dict[str, str]:

@@ -48,7 +48,7 @@ class DiskInspection:
 
     :param format: of the file, e.g. ``"vhdx-dynamic"``
     :param size: of the disk in bytes, not of the file
-    :param sha256: of the raw disk; ``""`` where it claims far more than its file can hold
+    :param sha256: of the raw disk; ``""`` for one that is too large to be read for it
     :param made_by: ``"vmboot"`` when it carries our manifest or script, else ``""``
     :param volumes: FAT volumes that could be read
     :param loaders: path on the volume, with ``<partition>:`` before it where there are several

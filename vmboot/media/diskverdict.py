@@ -16,6 +16,7 @@ from vmboot.media.fatread import FatVolume, Read
 from vmboot.media.identify import Identity
 from vmboot.media.inspection import Boots
 from vmboot.media.partitiontable import ESP, PartitionTable
+from vmboot.media.shimvolume import ShimFindings
 from vmboot.media.verdict import Verdict, ignores_script, is_script, reads_script, secure_notes
 from vmboot.model import Firmware
 
@@ -41,6 +42,7 @@ class DiskFacts:
     :param unreadable: why a partition that should hold a FAT volume cannot be read
     :param loaders: programs by partition and path in lower case
     :param unusable: why a file with the name of a program is none, by the same key
+    :param shims: what stands against a shim's boot, by partition
     :param ours: the disk carries our manifest or script
     """
 
@@ -50,6 +52,7 @@ class DiskFacts:
     unreadable: Mapping[int, str]
     loaders: Mapping[tuple[int, str], Identity]
     unusable: Mapping[tuple[int, str], str]
+    shims: Mapping[int, ShimFindings]
     ours: bool
 
 
@@ -60,7 +63,9 @@ def judge_disk(facts: DiskFacts) -> Verdict:
     chosen = _chosen(facts, sides)
     uefi = sides[chosen] if chosen is not None else tuple(_no_volume(facts))
     program = facts.loaders.get((chosen or 0, PROGRAM.lower())) if not uefi else None
-    secure = tuple(secure_notes(program))
+    secure = tuple(secure_notes(program)) if program else ()
+    if program and facts.shims[chosen or 0].refused:
+        secure = (*secure, facts.shims[chosen or 0].refused)
     boots = Boots(
         bios=not bios,
         uefi=not uefi,
@@ -112,6 +117,7 @@ def _uefi(facts: DiskFacts, number: int) -> Iterator[str]:
         yield f"{PROGRAM} is not a UEFI program"
     else:
         yield from _program(facts.loaders[key], volume)
+        yield from filter(None, (facts.shims[number].missing,))
 
 
 def _program(program: Identity, volume: FatVolume) -> Iterator[str]:

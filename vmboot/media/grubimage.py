@@ -57,6 +57,8 @@ def _module_name(elf: bytes) -> str:
     """The content of the section ``.modname``, ``""`` where there is none."""
     try:
         (table,) = struct.unpack_from("<Q", elf, 0x28)
+        if table > len(elf):  # 64 bits: too large even to be asked for
+            return ""
         step, count, names_at = struct.unpack_from("<HHH", elf, 0x3A)
         sections = [
             struct.unpack_from("<I20xQQ", elf, table + step * number)

@@ -14,6 +14,7 @@ from tests.unit.media.diskmakers import dynamic_vhd, fixed_vhd, make_vhdx, spars
 from tests.unit.media.qemuimg import converted, qemu_img
 from vmboot.errors import MediaError, NotFoundError
 from vmboot.media.diskimage import open_disk, raw_bytes
+from vmboot.media.vhd import checksum
 from vmboot.media.vmdk import stream_optimized
 
 MIB = 1 << 20
@@ -175,6 +176,23 @@ def test_64_tib_of_zeroes_cost_nothing(tmp_path: Path) -> None:
             disk.read(0, HUGE)
     with pytest.raises(MediaError, match="a boot disk has at most"):
         raw_bytes(path, limit=MIB)
+
+
+def test_a_vhd_of_64_tib_must_have_a_table_for_it() -> None:
+    image = bytearray(dynamic_vhd(bytes(4096)))
+    for at in (0, len(image) - 512):
+        image[at + 48 : at + 56] = HUGE.to_bytes(8, "big")
+        image[at + 64 : at + 68] = checksum(bytes(image[at : at + 512]), 64).to_bytes(4, "big")
+    with pytest.raises(MediaError, match="blocks are too few for a VHD of 70368744177664 bytes"):
+        open_disk(bytes(image))
+
+
+def test_a_vhdx_of_64_tib_must_have_a_table_for_it() -> None:
+    image = bytearray(make_vhdx(bytes(4096)))
+    at = MIB + 64 * 1024 + 16  # the second metadata item
+    image[at : at + 8] = HUGE.to_bytes(8, "little")
+    with pytest.raises(MediaError, match="block allocation table is too short for its size"):
+        open_disk(bytes(image))
 
 
 @pytest.mark.parametrize("name", ["../secret.raw", "/etc/hostname", "..", "link.raw", "a\\b"])

@@ -20,12 +20,23 @@ from tests.unit.media.bootdisks import (
     our_files,
 )
 from tests.unit.media.diskmakers import dynamic_vhd, fixed_vhd, make_vhdx, sparse_vmdk
-from tests.unit.media.synthetic import config, ipxe_efi, isolinux, lkrn, pe, signature
-from vmboot.errors import MediaError
+from tests.unit.media.synthetic import (
+    config,
+    grub_efi,
+    ipxe_efi,
+    isolinux,
+    lkrn,
+    pe,
+    shim,
+    signature,
+)
+from vmboot.errors import MediaError, MissingToolError
+from vmboot.media.bdm import build_bdm
 from vmboot.media.diskinspect import inspect_disk, is_disk
 from vmboot.media.diskinspection import DiskInspection
 from vmboot.media.fat import build_fat
 from vmboot.media.inspect import inspect
+from vmboot.media.loaders import select_loaders
 from vmboot.media.vmdk import stream_optimized
 from vmboot.model import Firmware
 
@@ -230,6 +241,41 @@ def test_an_unsigned_program_is_a_note_only() -> None:
     assert found.notes == ("BOOTX64.EFI is not signed: VMs with Secure Boot will refuse it",)
 
 
+SHIM = shim(certificates=MICROSOFT)
+GRUB = "EFI/BOOT/grubx64.efi"
+
+
+def test_a_shim_boots_what_it_trusts() -> None:
+    grub = grub_efi(certificates=signature("Signer", "Distro CA"))
+    boots = inspect_disk(gpt_disk({PROGRAM: SHIM, GRUB: grub})).boots
+    assert (boots.uefi, boots.secure_boot) == (True, True)
+
+
+def test_a_shim_without_its_companion_boots_nothing() -> None:
+    assert why(gpt_disk({PROGRAM: SHIM}), Firmware.UEFI) == (
+        f"BOOTX64.EFI is a shim that starts {GRUB}, which is missing",
+    )
+
+
+def test_a_shim_refuses_what_it_does_not_trust_with_secure_boot_only() -> None:
+    found = inspect_disk(gpt_disk({PROGRAM: SHIM, GRUB: grub_efi()}))
+    assert (found.boots.uefi, found.boots.secure_boot) == (True, False)
+    assert found.notes == (
+        f"{GRUB} is not signed by a key that the shim trusts: VMs with Secure Boot will refuse it",
+    )
+
+
+def test_a_disk_of_the_machines_own_loaders_boots_both() -> None:
+    wish = config()
+    try:
+        loaders = select_loaders(wish.firmwares, medium="bdm")
+    except MissingToolError as error:
+        pytest.skip(f"no loaders for a boot disk on this machine: {error.message}")
+    found = inspect_disk(stream_optimized(build_bdm(wish, loaders).data))
+    assert (found.boots.bios, found.boots.uefi, found.problems) == (True, True, ())
+    assert (found.made_by, found.config) == ("vmboot", wish)
+
+
 def test_a_partition_that_is_no_esp_is_noted() -> None:
     found = inspect_disk(
         gpt_disk({PROGRAM: ipxe_efi()}, kind="EBD0A0A2-B9E5-4433-87C0-68B6B72699C7")
@@ -300,6 +346,17 @@ def test_an_esp_of_50_mb_with_fat32_is_read(tmp_path: Path) -> None:
     found = inspect_disk(disk)
     assert (found.volumes[0].type, found.volumes[0].label) == ("FAT32", "CTXPVS")
     assert found.boots.uefi
+
+
+def test_of_a_large_disk_only_what_is_needed_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.raw"
+    with path.open("wb") as file:
+        file.write(OURS)
+        file.truncate(1 << 40)  # holes: takes no room here either
+    found = inspect_disk(path)
+    assert (found.size, found.sha256) == (1 << 40, "")
+    assert "no SHA-256 is made of a disk this large" in found.notes
+    assert (found.boots.bios, found.boots.uefi) == (True, True)
 
 
 def test_an_inspection_is_json() -> None:
