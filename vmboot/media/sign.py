@@ -183,16 +183,23 @@ def _sign(program: bytes, key: Path, by: Certificate, passphrase: str | None) ->
         return data
 
 
+def _call(command: list[str], typed: str = "") -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(
+            command,
+            input=f"{typed}\n".encode(),
+            capture_output=True,
+            check=False,
+            timeout=TIMEOUT_S,
+            start_new_session=True,  # so that it cannot ask on the terminal
+            env={"LC_ALL": "C", "PATH": os.defpath},  # nothing of ours, least of all secrets
+        )
+    except subprocess.TimeoutExpired:
+        raise MediaError(f"{Path(command[0]).name} did not end in {TIMEOUT_S} s") from None
+
+
 def _run(command: list[str], key: Path, passphrase: str | None) -> None:
-    done = subprocess.run(
-        command,
-        input=f"{passphrase or ''}\n".encode(),
-        capture_output=True,
-        check=False,
-        timeout=TIMEOUT_S,
-        start_new_session=True,  # so that it cannot ask on the terminal
-        env={"LC_ALL": "C", "PATH": os.defpath},  # nothing of ours, least of all secrets
-    )
+    done = _call(command, passphrase or "")
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace")
         if "load key" in said:
@@ -213,9 +220,7 @@ def _verify(data: bytes, path: Path, certificate: Path, by: Certificate) -> None
     tool = shutil.which(SBVERIFY)
     if tool is None:
         return
-    command = [tool, "--cert", str(certificate), str(path)]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=TIMEOUT_S)
-    if done.returncode:
+    if _call([tool, "--cert", str(certificate), str(path)]).returncode:
         raise MediaError(
             f"{SBVERIFY} does not accept the signature",
             hint="check that the certificate belongs to the key",

@@ -126,6 +126,17 @@ def test_a_missing_and_a_wrong_passphrase_are_said_without_repeating_it(site: Si
     assert "guess" not in f"{caught.value!r} {caught.value.hint}"
 
 
+def test_a_program_that_never_ends_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = site.folder / "bin/sbsign"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\nexec sleep 60\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tool.parent))
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.2)
+    with pytest.raises(MediaError, match="sbsign did not end"):
+        sign_loader(site.program, key=site.key, certificate=site.certificate)
+
+
 def test_signing_again_gives_the_same_bytes(site: Site) -> None:
     first = sign_loader(site.program, key=site.key, certificate=site.certificate)
     again = sign_loader(site.program, key=site.key, certificate=site.certificate)
