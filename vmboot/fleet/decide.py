@@ -40,6 +40,7 @@ class BdmWish:
     :param file: datastore path of the copy
     :param datastore: managed object id of its datastore
     :param media: what the machine's extraConfig is to say of it
+    :param disk_next: a machine without work goes on to its own disk (PXE on disk)
     """
 
     file: str
@@ -49,6 +50,7 @@ class BdmWish:
     secure: bool = False
     insecure: Problem | None = None
     image: bool = False
+    disk_next: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,14 +168,23 @@ def _insecure(what: str) -> Problem:
 def _changes(machine: Machine, wanted: Wanted) -> _Changes | tuple[Problem, ...]:
     try:
         if wanted.bdm is not None:
-            bdm = wanted.bdm
-            slot = plan_bdm(machine, file=bdm.file, datastore=bdm.datastore, media=bdm.media)
+            slot = _bdm(machine, wanted.bdm)
             return slot.problems if slot.refused else _of(slot)
         left = leave_bdm(machine)
         rest = _others(machine_after(machine, left.changes), wanted)
     except RefusedError as error:
         return (Problem(error.message, error.hint),)
     return rest.problems if rest.refused else _of(left, rest)
+
+
+def _bdm(machine: Machine, wish: BdmWish) -> SlotPlan:
+    return plan_bdm(
+        machine,
+        file=wish.file,
+        datastore=wish.datastore,
+        media=wish.media,
+        disk_next=wish.disk_next,
+    )
 
 
 def _of(*slots: SlotPlan) -> _Changes:

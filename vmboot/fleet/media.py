@@ -42,6 +42,7 @@ class Medium:
     :param secure: a UEFI machine with Secure Boot starts its loader
     :param chain: how; ``None`` for an image of the site's own
     :param servers: addresses of the boot servers on it, where vmboot knows them
+    :param work: it asks them for work, and gives back to the firmware where there is none
     """
 
     method: BootMethod
@@ -53,6 +54,7 @@ class Medium:
     secure: bool = False
     chain: Chain | None = None
     servers: tuple[str, ...] = ()
+    work: bool = False
 
     @property
     def label(self) -> str:
@@ -216,6 +218,7 @@ def _built(
         secure=chain is not Chain.IPXE or _signed(made.manifest),
         chain=chain,
         servers=tuple(server.address for server in config.servers),
+        work=config.work,
     )
 
 
@@ -245,6 +248,7 @@ def _from_image(fleet: Fleet, method: BootMethod, file: Path) -> Medium:
         firmwares=frozenset(firmware for firmware, does in boots.items() if does),
         secure=found.boots.secure_boot,
         servers=tuple(server.address for server in found.servers),
+        work=(found.config or fleet.boot_config(method)).work,
     )
 
 

@@ -121,6 +121,7 @@ def place_disks(media: FleetMedia, machines: Iterable[Machine], storage: Storage
             firmwares=medium.firmwares,
             secure=medium.secure,
             image=medium.chain is None,
+            disk_next=medium.work,
         )
     return Placed(disks=wishes, refused=refused)
 

@@ -16,7 +16,9 @@ The rules, in the order of application:
    at most 16 units (PVSCSI from hardware version 14 on: 64), NVMe 15, SATA 30. The live device is
    sent with two numbers changed, so backing, mode, sharing, IOPS limits and storage policy stay.
 6. The boot order is the BDM disk, a NIC (not needed with ``efi.quickBoot.enabled`` FALSE), then
-   the rest as it was; extraConfig ``vmboot.media`` names the disk.
+   the rest as it was; extraConfig ``vmboot.media`` names the disk. For PXE on disk the machine's
+   own disk comes before the NIC: the one that stood first in the order, else the one at the slot,
+   else the lowest of the slot's bus. A machine without work then starts from it at once.
 
 Disks change places only while the machine is off. Refused, each with a reason: a change to a fault
 tolerant machine; disks of an encrypted machine or on a shared SCSI bus; to move or detach a disk
@@ -28,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from vmboot.errors import InputError
 from vmboot.vsphere.bootorder import plan_disk_order
@@ -93,12 +96,16 @@ class _Layout:
     new_home: Slot | None
 
 
-def plan_bdm(machine: Machine, *, file: str, datastore: str, media: str) -> SlotPlan:
+def plan_bdm(
+    machine: Machine, *, file: str, datastore: str, media: str, disk_next: bool = False
+) -> SlotPlan:
     """The changes that put the BDM disk ``file`` into slot 0:0 and first in the boot order.
 
     :param file: datastore path of this machine's copy; it must exist when the changes are made
     :param datastore: managed object id of the copy's datastore
     :param media: what extraConfig says of it, see :func:`~vmboot.vsphere.ourdisks.media_of`
+    :param disk_next: the loader may give back (PXE on disk): the machine's own disk comes next in
+        the boot order, before the NIC
     :raises InputError: ``file`` does not have the name of that BDM disk, so that it could not be
         told from other disks afterwards
     """
@@ -111,7 +118,8 @@ def plan_bdm(machine: Machine, *, file: str, datastore: str, media: str) -> Slot
         return SlotPlan(problems=(out_of_reach(machine),))
     layout = _layout(machine, media)
     moves = tuple(_disk_changes(layout, file, datastore))
-    changes: tuple[Change, ...] = (*moves, *_settings(machine, moves, layout, media))
+    then = _own_disk(layout) if disk_next else None
+    changes: tuple[Change, ...] = (*moves, *_settings(moves, layout, media, then=then))
     problems = tuple(_obstacles(layout, moves, changes))
     if problems:
         return SlotPlan(problems=problems)
@@ -176,13 +184,26 @@ def _disk_changes(layout: _Layout, file: str, datastore: str) -> Iterator[Change
         yield _moved(hardware, layout.wanted, slot, to_controller=key)
 
 
+def _own_disk(layout: _Layout) -> int | None:
+    """The key of the disk that the machine starts from without the BDM disk."""
+    machine = layout.machine
+    not_own = {disk.key for disk in (*layout.stale, layout.wanted) if disk is not None}
+    places = disks(machine.hardware).items()
+    own = {disk.key: slot for slot, disk in places if disk.key not in not_own}
+    listed = (e.key for e in machine.boot_order if e.kind == "disk" and e.key in own)
+    # The one at the slot is the lowest, too: a unit 0 of controller 0.
+    lowest = sorted(own, key=lambda key: (own[key].bus is not layout.slot.bus, own[key]))
+    return next(chain(listed, lowest), None)
+
+
 def _settings(
-    machine: Machine, moves: tuple[Change, ...], layout: _Layout, media: str
+    moves: tuple[Change, ...], layout: _Layout, media: str, *, then: int | None
 ) -> Iterator[SetExtra | SetBootOrder]:
+    machine = layout.machine
     if machine.media != media:
         yield SetExtra(MEDIA_KEY, machine.media, media)
     key = _NEW_DISK if layout.wanted is None else layout.wanted.key
-    order = plan_disk_order(machine_after(machine, moves), disk=key)
+    order = plan_disk_order(machine_after(machine, moves), disk=key, then=then)
     if order is not None:
         yield order
 

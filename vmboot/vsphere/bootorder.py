@@ -68,7 +68,7 @@ def plan_boot_order(machine: Machine, *, first: Literal["cdrom"] | int) -> SetBo
     return SetBootOrder(before=machine.boot_order, after=after)
 
 
-def plan_disk_order(machine: Machine, *, disk: int) -> SetBootOrder | None:
+def plan_disk_order(machine: Machine, *, disk: int, then: int | None = None) -> SetBootOrder | None:
     """The change that puts a BDM disk in front, a NIC behind it, and then the rest as it was.
 
     The NIC is the one that comes first in the order so far, or else the machine's first. With EFI
@@ -76,11 +76,15 @@ def plan_disk_order(machine: Machine, *, disk: int) -> SetBootOrder | None:
 
     :param machine: as it will be when the order is set
     :param disk: the BDM disk's device key, or its temporary one
+    :param then: device key of the disk that the firmware goes on to when the BDM disk gives back;
+        it gets its place before the NIC, whose own boot program would otherwise be tried first
     """
     first = BootEntry("disk", disk)
     rest = [entry for entry in machine.boot_order if _exists(entry, machine) and entry != first]
     network = () if machine.quick_boot is False else _network(machine, rest)
-    after = tuple(dict.fromkeys((first, *network, *rest)))
+    local = BootEntry("disk", then)
+    own = (local,) if then is not None and _exists(local, machine) else ()
+    after = tuple(dict.fromkeys((first, *own, *network, *rest)))
     return None if after == machine.boot_order else SetBootOrder(machine.boot_order, after)
 
 

@@ -38,6 +38,7 @@ from vmboot.vsphere.changes import (
     SetBootOrder,
     SetExtra,
 )
+from vmboot.vsphere.effects import machine_after
 from vmboot.vsphere.machine import BootEntry, Bus, Controller, Device, DeviceKind, Machine, Power
 from vmboot.vsphere.slots import PVSCSI_MODEL, SCSI_OWN_UNIT, Slot
 
@@ -48,8 +49,8 @@ NAMED = SetExtra("vmboot.media", "", BDM_MEDIA)
 SMALL = 8 * 1024**2
 
 
-def planned(found: Machine) -> SlotPlan:
-    return plan_bdm(found, file=BDM, datastore="datastore-1", media=BDM_MEDIA)
+def planned(found: Machine, *, disk_next: bool = False) -> SlotPlan:
+    return plan_bdm(found, file=BDM, datastore="datastore-1", media=BDM_MEDIA, disk_next=disk_next)
 
 
 def on(*controllers: Controller) -> dict[str, tuple[Controller, ...]]:
@@ -360,6 +361,81 @@ def test_a_machine_without_a_nic_gets_an_order_without_one():
     found = machine(disk(SCSI, file=BDM), media=BDM_MEDIA)
 
     assert planned(found).changes == (SetBootOrder((), (BootEntry("disk", 2000),)),)
+
+
+def order_with_disk_next(found: Machine) -> list[str]:
+    """The new order: disks by file name, everything else by kind."""
+    changes = planned(found, disk_next=True).changes
+    after = machine_after(found, changes)
+    files = {d.key: d.file.rpartition("/")[2] for d in after.hardware.devices if d.file}
+    return [files[e.key] if e.kind == "disk" and e.key else e.kind for e in after.boot_order]
+
+
+@pytest.mark.parametrize(
+    ("found", "after"),
+    [
+        pytest.param(
+            machine(disk(SCSI, file="[s] a/own.vmdk"), nic()),
+            ["own.vmdk", "ethernet"],
+            id="the one at the slot",
+        ),
+        pytest.param(
+            machine(
+                disk(SCSI, file="[s] a/data.vmdk"),
+                disk(SCSI, 1, key=2001, file="[s] a/own.vmdk"),
+                nic(),
+                boot_order=(NIC, BootEntry("disk", 2001), BootEntry("disk", 2000)),
+            ),
+            ["own.vmdk", "ethernet", "data.vmdk"],
+            id="the first in the order so far",
+        ),
+        pytest.param(
+            machine(
+                disk(SCSI, 3, key=2003, file="[s] a/c.vmdk"),
+                disk(SCSI, 2, key=2002, file="[s] a/b.vmdk"),
+                disk(LSI1, 0, key=2016, file="[s] a/d.vmdk"),
+                nic(),
+                **on(SCSI, LSI1),
+            ),
+            ["b.vmdk", "ethernet"],
+            id="the lowest of the bus",
+        ),
+        pytest.param(
+            machine(disk(SCSI, file="[s] a/own.vmdk"), quick_boot=False),
+            ["own.vmdk"],
+            id="without a NIC where none is needed",
+        ),
+        pytest.param(
+            machine(
+                disk(SCSI, file=OLD_BDM),
+                disk(SCSI, 1, key=2001, file="[s] a/own.vmdk"),
+                nic(),
+                media=OLD_MEDIA,
+                boot_order=(BootEntry("disk", 2000), NIC),
+            ),
+            ["own.vmdk", "ethernet"],
+            id="never an older BDM disk",
+        ),
+        pytest.param(machine(nic()), ["ethernet"], id="there is none"),
+    ],
+)
+def test_with_pxe_on_disk_a_machine_without_work_goes_on_to_its_own_disk(
+    found: Machine, after: list[str]
+):
+    assert order_with_disk_next(found) == [BDM.rpartition("/")[2], *after]
+
+
+def test_the_disk_that_comes_next_moves_in_the_order_alone_when_it_was_behind_the_nic():
+    order = (BootEntry("disk", 2000), NIC, BootEntry("disk", 2001))
+    found = machine(
+        disk(SCSI, file=BDM), disk(SCSI, 1, key=2001), nic(), media=BDM_MEDIA, boot_order=order
+    )
+
+    plan = planned(found, disk_next=True)
+
+    assert planned(found).changes == ()
+    assert plan.changes == (SetBootOrder(order, (order[0], order[2], order[1])),)
+    assert not plan.powered_off_only
 
 
 def test_a_running_machine_changes_disks_only_when_it_is_off():

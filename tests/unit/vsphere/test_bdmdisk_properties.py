@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hypothesis import event, given
+from hypothesis.strategies import booleans
 
 from tests.unit.vsphere.builders import BDM, BDM_MEDIA
 from tests.unit.vsphere.serverside import read_back
@@ -22,12 +23,14 @@ from vmboot.vsphere.sameness import same_boot, same_order
 from vmboot.vsphere.slots import Slot, disks, find_controller, occupants, slot_of, units
 
 
-def planned(machine: Machine) -> SlotPlan:
-    return plan_bdm(machine, file=BDM, datastore="datastore-1", media=BDM_MEDIA)
+def planned(machine: Machine, *, disk_next: bool = False) -> SlotPlan:
+    return plan_bdm(
+        machine, file=BDM, datastore="datastore-1", media=BDM_MEDIA, disk_next=disk_next
+    )
 
 
-def applied(machine: Machine) -> Machine:
-    return read_back(machine_after(machine, planned(machine).changes))
+def applied(machine: Machine, *, disk_next: bool = False) -> Machine:
+    return read_back(machine_after(machine, planned(machine, disk_next=disk_next).changes))
 
 
 def strangers(machine: Machine) -> dict[str, Device]:
@@ -112,10 +115,24 @@ def test_only_disks_of_ours_are_ever_detached(found: Machine):
     assert {c.key for c in planned(found).changes if isinstance(c, DetachDisk)} <= ours
 
 
-@given(disk_machines())
-def test_the_second_plan_is_empty(found: Machine):
+@given(disk_machines(), booleans())
+def test_the_second_plan_is_empty(found: Machine, disk_next: bool):
     if not planned(found).refused:
-        assert planned(applied(found)) == SlotPlan()
+        after = applied(found, disk_next=disk_next)
+        assert planned(after, disk_next=disk_next) == SlotPlan()
+
+
+@given(disk_machines())
+def test_with_pxe_on_disk_a_disk_of_its_own_comes_before_every_nic(found: Machine):
+    if planned(found).refused:
+        return
+    after = applied(found, disk_next=True)
+    own = {disk.key for disk in strangers(after).values() if slot_of(after.hardware, disk)}
+
+    event(f"disks of its own: {len(own)}")
+    if own:
+        assert after.boot_order[1].key in own
+    assert {*applied(found).boot_order} <= {*after.boot_order}
 
 
 @given(disk_machines())
