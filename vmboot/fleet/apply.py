@@ -346,6 +346,7 @@ class _Apply:
         done = {o.moid for o in executed.outcomes if o.verdict is Done.DONE}
         strays = self._strays
         strays.made += [as_stray(copy) for copy in made.begun if copy.moid not in done]
+        strays.doubtful |= made.doubtful
         changed = [(step.machine, step.changes) for step in steps if step.moid in done]
         strays.dropped += detached(changed, self.fleet.media.bdm.folder)
 
@@ -354,11 +355,13 @@ class _Apply:
         for run in left:
             intents = [intent for found in run.intents.values() for intent in found]
             changed = [(intent.before, intent.changes) for intent in intents]
-            self._strays.made += [*map(as_stray, run.copies.values()), *run.removed.values()]
+            self._strays.add_run(run)
+            self._strays.made += run.removed.values()
             self._strays.dropped += detached(changed, self.fleet.media.bdm.folder)
         if self.options.strays is not None:
             self.options.strays.made += self._strays.made
             self.options.strays.dropped += self._strays.dropped
+            self.options.strays.doubtful |= self._strays.doubtful
         elif self._strays:
             self._notes = self._strays.clear(self.session, journal, sink=self.sink).notes
 

@@ -10,13 +10,15 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmboot.errors import NotFoundError, RefusedError, RemoteError, VmbootError
 from vmboot.events import Event, Sink, ignore
-from vmboot.fleet.journal import Copied, Copying, Journal
-from vmboot.fleet.runs import load_run, read_runs
+from vmboot.fleet.journal import Copied, Copying, Foreign, Journal
+from vmboot.fleet.runs import Run, load_run, read_runs
+from vmboot.fleet.strays import is_older
 from vmboot.vsphere.disks import copy_disk_job, delete_remains, relative, same_disk
 from vmboot.vsphere.placement import choice_of
 from vmboot.vsphere.storage import Datastore, read_storage
@@ -35,13 +37,21 @@ class Made:
     """What became of the copies.
 
     :param ready: managed object ids of machines whose copy is there
-    :param begun: orders that were sent, whether they ended well or not
+    :param begun: orders that were sent, whether they ended well or not, without those where
+        somebody's file was in the way
     :param errors: why there is none, by managed object id; machines in neither were not begun
+    :param since: when they were begun
     """
 
     ready: frozenset[str] = frozenset()
     begun: tuple[Copying, ...] = ()
     errors: Mapping[str, VmbootError] = field(default_factory=dict)
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def doubtful(self) -> Mapping[str, datetime]:
+        """Paths of copies that did not end well, and when they were begun."""
+        return {copy.path: self.since for copy in self.begun if copy.moid not in self.ready}
 
 
 @dataclass
@@ -75,6 +85,7 @@ class Copies:
         """
         if not self.orders:
             return Made()
+        since = datetime.now(UTC)
         self.sink(Event("copy.begin", "copying BDM disks", data={"total": len(self.orders)}))
         try:
             self._stores = {store.moid: store for store in read_storage(self.session).datastores}
@@ -84,8 +95,8 @@ class Copies:
         if self._in_the_way and not self.stop.is_set():
             self._copy(self._cleared())
         for order in self._in_the_way:
-            self._failed(order, _somebodys(order))
-        return Made(frozenset(self._ready), tuple(self._begun), self._errors)
+            self._refuse(order)
+        return Made(frozenset(self._ready), tuple(self._begun), self._errors, since)
 
     def _copy(self, orders: Sequence[Copying]) -> None:
         by_path = {order.path: order for order in orders}
@@ -158,11 +169,11 @@ class Copies:
         with ThreadPoolExecutor(_READERS, thread_name_prefix="vmboot-compare") as pool:
             for order, same in zip(orders, pool.map(self._same, orders), strict=True):
                 if isinstance(same, VmbootError):
-                    self._failed(order, same)
+                    self._refuse(order, same)
                 elif same or (same is None and earlier.finished(order.path)):
                     self._done(order)
-                elif not earlier.began(order.path):
-                    self._failed(order, _somebodys(order))
+                elif not earlier.began(order.path) or self._is_older(order, earlier):
+                    self._refuse(order)
                 elif self._deleted(order):
                     again.append(order)
         self._note_ended()
@@ -183,6 +194,17 @@ class Copies:
         except VmbootError as error:
             return error
 
+    def _is_older(self, order: Copying, earlier: _Earlier) -> bool:
+        store = choice_of(self._stores[order.datastore])
+        than = earlier.started(order.path)
+        return is_older(self.session, store, relative(order.path), than=than)
+
+    def _refuse(self, order: Copying, error: VmbootError | None = None) -> None:
+        """What is in the way is not ours, or cannot be told: it is never deleted on our account."""
+        self.journal.write(Foreign(order.path))
+        self._begun = [copy for copy in self._begun if copy.path != order.path]
+        self._failed(order, error or _somebodys(order))
+
     def _deleted(self, order: Copying) -> bool:
         """A copy that was cut off may be a descriptor alone, or an extent."""
         store = choice_of(self._stores[order.datastore])
@@ -199,24 +221,29 @@ class _Earlier:
 
     def __init__(self, dead: Collection[str], this: str, state: Path | None) -> None:
         self._dead, self._this, self._state = dead, this, state
-        self._begun: dict[str, bool] | None = None
+        self._runs: dict[str, Run] | None = None
 
     def began(self, path: str) -> bool:
         return path in self._known()
 
     def finished(self, path: str) -> bool:
-        return self._known().get(path, False)
+        run = self._known().get(path)
+        return run is not None and path in run.copied
 
-    def _known(self) -> Mapping[str, bool]:
-        if self._begun is None:
-            self._begun = {}
-            for summary in read_runs(state=self._state).runs:
+    def started(self, path: str) -> datetime:
+        """When the last run began that was to make the copy."""
+        return datetime.fromisoformat(self._known()[path].started.started)
+
+    def _known(self) -> Mapping[str, Run]:
+        """The last run that had begun each copy."""
+        if self._runs is None:
+            self._runs = {}
+            for summary in reversed(read_runs(state=self._state).runs):
                 is_over = summary.finished or summary.id in self._dead
                 if is_over and summary.id != self._this:
                     run = load_run(summary.id, state=self._state)
-                    for path in run.copies:
-                        self._begun[path] = path in run.copied or self._begun.get(path, False)
-        return self._begun
+                    self._runs |= dict.fromkeys(run.copies, run)
+        return self._runs
 
 
 def _somebodys(order: Copying) -> RefusedError:

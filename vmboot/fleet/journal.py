@@ -107,6 +107,14 @@ class Copied:
 
 
 @dataclass(frozen=True)
+class Foreign:
+    """What was in the way of a copy is not vmboot's: the copy was not made."""
+
+    kind: ClassVar[str] = "copy-foreign"
+    path: str
+
+
+@dataclass(frozen=True)
 class Removing:
     """A copy that no machine holds is about to be deleted; ``source`` can make it again.
 
@@ -225,6 +233,7 @@ Record: TypeAlias = (
     | Uploaded
     | Copying
     | Copied
+    | Foreign
     | Removing
     | Edited
     | Intent

@@ -17,6 +17,7 @@ from vmboot.fleet.journal import (
     Copying,
     Edited,
     Ended,
+    Foreign,
     Intent,
     Marked,
     PoweringOff,
@@ -39,6 +40,7 @@ _KINDS: Mapping[str, type[Record]] = {
         Uploaded,
         Copying,
         Copied,
+        Foreign,
         Removing,
         Edited,
         Intent,
@@ -54,8 +56,8 @@ _KINDS: Mapping[str, type[Record]] = {
 _INTENT = b'{"kind":"intent"'
 _POWER_OFF = b'{"kind":"power-off"'
 _DETAILS = tuple(
-    f'{{"kind":"{kind}"'.encode()
-    for kind in (Settled.kind, Copying.kind, Copied.kind, Removing.kind, Edited.kind)
+    f'{{"kind":"{kind.kind}"'.encode()
+    for kind in (Settled, Copying, Copied, Foreign, Removing, Edited)
 )
 T = TypeVar("T")
 
@@ -121,7 +123,8 @@ class Run:
     :param marked: templates whose round trip is over
     :param uploads: uploads of boot ISOs and masters that were begun and not seen to end
     :param sent: those that were begun, whether they ended or not
-    :param copies: BDM disks that were begun to be made, by path; ``copied`` were seen to end
+    :param copies: BDM disks that were begun to be made, by path, without those where somebody's
+        file was in the way; ``copied`` were seen to end
     :param removed: BDM disks that it was about to delete, by path; not those where that failed
     :param edited: what became of the fleet document, ``None`` if nothing
     :param shut_down: managed object ids of machines it was about to shut down
@@ -229,13 +232,14 @@ def _assemble(records: Iterable[Record], path: Path) -> Run:
     if not by_kind[Started]:
         raise InputError(f"{path} has no beginning", hint="its disk may have been full")
     sent = {record.path for record in by_kind[Uploaded]}
+    foreign = {record.path for record in by_kind[Foreign]}
     return Run(
         started=by_kind[Started][0],
         intents=_grouped(by_kind[Intent]),
         marked=frozenset(record.moid for record in by_kind[Marked]),
         uploads=tuple(u for u in by_kind[Uploading] if u.path not in sent),
         sent=tuple(by_kind[Uploading]),
-        copies={record.path: record for record in by_kind[Copying]},
+        copies={c.path: c for c in by_kind[Copying] if c.path not in foreign},
         copied=frozenset(record.path for record in by_kind[Copied]),
         removed=_removed(by_kind[Removing]),
         edited=_last(by_kind[Edited]),

@@ -9,22 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from vmboot.errors import VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.journal import Copying, Journal, Removing
+from vmboot.fleet.runs import Run
 from vmboot.vsphere.changes import Change, DetachDisk
 from vmboot.vsphere.disks import delete_disk_job, disk_exists, relative
+from vmboot.vsphere.files import list_folder
 from vmboot.vsphere.holders import Holders, file_name, read_holders
 from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.ourdisks import our_name
-from vmboot.vsphere.placement import choice_of
+from vmboot.vsphere.placement import DatastoreChoice, choice_of
 from vmboot.vsphere.storage import Storage, read_storage
 from vmboot.vsphere.tasks import run_window
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
+
+
+#: How far the clocks of vCenter and this machine may be apart.
+_SKEW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -66,10 +73,19 @@ class Strays:
     :param made: copies that vmboot made, whoever holds them now
     :param dropped: disks that were detached; one goes only if its master is there, so that an undo
         can make it again
+    :param doubtful: when copies were begun whose end nobody saw, by path: an older file of that
+        name is somebody's
     """
 
     made: list[Removing] = field(default_factory=list)
     dropped: list[Removing] = field(default_factory=list)
+    doubtful: dict[str, datetime] = field(default_factory=dict)
+
+    def add_run(self, run: Run) -> None:
+        """What a run that is over made."""
+        self.made += map(as_stray, run.copies.values())
+        begun = datetime.fromisoformat(run.started.started)
+        self.doubtful |= dict.fromkeys(run.copies.keys() - run.copied, begun)
 
     def __bool__(self) -> bool:
         return bool(self.made or self.dropped)
@@ -85,6 +101,7 @@ class Strays:
                 return Cleared(notes=(_unknown(holders, len(self.made) + len(self.dropped)),))
             found = {stray.path: stray for stray in (*self.made, *self.dropped)}
             free = [stray for stray in found.values() if not is_held(stray, holders)]
+            free = [stray for stray in free if not self._is_somebodys(session, storage, stray)]
             without = self._without_master(session, storage, free)
         except VmbootError as error:
             return Cleared(notes=(f"copies that nobody holds may be left: {error.message}",))
@@ -92,6 +109,13 @@ class Strays:
         cleared = delete_copies(session, journal, ready, storage, sink=sink)
         kept = tuple(f"{path} stays: its master is gone, and an undo needs it" for path in without)
         return Cleared(cleared.removed, (*cleared.notes, *kept))
+
+    def _is_somebodys(self, session: Session, storage: Storage, stray: Removing) -> bool:
+        begun = self.doubtful.get(stray.path)
+        store = next((s for s in storage.datastores if s.moid == stray.datastore), None)
+        if begun is None or store is None:
+            return False
+        return is_older(session, choice_of(store), relative(stray.path), than=begun)
 
     def _without_master(
         self, session: Session, storage: Storage, free: Sequence[Removing]
@@ -106,6 +130,21 @@ class Strays:
             if key[0] in stores
         }
         return frozenset(s.path for s in asked if not there.get((s.datastore, s.source)))
+
+
+def is_older(session: Session, store: DatastoreChoice, path: str, *, than: datetime) -> bool:
+    """True if a file was last changed before a moment; false where the datastore does not tell.
+
+    :param path: relative to the datastore
+    """
+    folder, _, name = path.rpartition("/")
+    for info in list_folder(session, datastore=store, folder=folder, pattern=name):
+        try:
+            changed = datetime.fromisoformat(info.modified)
+        except ValueError:
+            return False
+        return changed.tzinfo is not None and changed < than - _SKEW
+    return False
 
 
 def is_held(stray: Removing, holders: Holders) -> bool:

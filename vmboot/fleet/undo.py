@@ -218,6 +218,7 @@ class _Undo:
     sink: Sink
     _began: float = field(default_factory=time.monotonic)
     _strays: Strays = field(default_factory=Strays)
+    _remade: set[str] = field(default_factory=set)
     _notes: tuple[str, ...] = ()
 
     def run(self) -> RunResult:
@@ -288,12 +289,17 @@ class _Undo:
             sink=self.sink,
         )
         self._strays.made += [as_stray(copy) for copy in made.begun]
+        self._strays.doubtful |= made.doubtful
+        self._remade |= {copy.path for copy in made.begun}
         return failed, execution.run()
 
     def _clear(self, journal: Journal, plan: UndoPlan) -> None:
         """Delete copies of these runs that nobody holds any more."""
         moids = {machine.before.moid for machine in plan.machines}
-        self._strays.made += self.chain.copies(moids)
+        for run in (*self.chain.runs, *self.chain.undos):
+            self._strays.add_run(run)
+        mine = {copy.path for copy in self.chain.copies(moids)} | self._remade
+        self._strays.made = [stray for stray in self._strays.made if stray.path in mine]
         if self._strays:
             self._notes = self._strays.clear(self.session, journal, sink=self.sink).notes
 

@@ -1,0 +1,214 @@
+"""Boot disks when something is in the way: each machine fails for itself, and nothing is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.bdmlab import ALL, copies, digests, need_grub, our_slots, switch_off
+from tests.lab.fleetlab import Site, changed, planned, site_on
+from vmboot.errors import AuthError, RefusedError
+from vmboot.fleet.apply import apply_plan
+from vmboot.fleet.plan import Verdict
+from vmboot.fleet.result import Done
+from vmboot.lab import Vcenter
+from vmboot.vsphere.disks import copy_disk_job, create_disk
+from vmboot.vsphere.storage import read_storage
+from vmboot.vsphere.tasks import run_window
+
+pytestmark = pytest.mark.lab
+COUNT = 14
+ONE = "/DC1/vm/PVS/BIOS/pvs-001"
+TEXT = f"targets: [{{vms: {ONE}, method: bdm}}]\n"
+
+
+@pytest.fixture
+def site(small_lab: Callable[..., Vcenter], tmp_path: Path) -> Iterator[Site]:
+    need_grub()
+    with site_on(small_lab(vms=12, templates=2, disks=True), tmp_path) as opened:
+        switch_off(opened)
+        yield opened
+
+
+def datacenter(site: Site, path: str) -> str:
+    """Managed object id of the datacenter that a datastore path is in."""
+    (store,) = read_storage(site.session).datastore(path[1:].partition("]")[0])
+    return store.datacenter_moid
+
+
+def copy(site: Site, source: str, target: str) -> None:
+    where = datacenter(site, target)
+    job = copy_disk_job(
+        target, source=source, source_datacenter=where, target=target, target_datacenter=where
+    )
+    assert [outcome.ok for outcome in run_window(site.session, [job])] == [True]
+
+
+@pytest.mark.parametrize("window", [1, 32])
+def test_a_datastore_full_at_one_copy_fails_that_machine_alone(site: Site, window: int) -> None:
+    before, content = site.dump(), digests(site.lab)
+    site.lab.fault("task-fails", method="CopyVirtualDisk_Task", fault="NoDiskSpace", after=5)
+    result = site.apply(site.fleet(ALL), window=window)
+    assert (result.done, result.failed) == (COUNT - 1, 1)
+    (failed,) = (o for o in result.outcomes if o.verdict is Done.FAILED)
+    assert "has no space for" in failed.error
+    assert "free space there" in (failed.hint or "")
+    after = site.dump()
+    assert after[failed.path] == before[failed.path]
+    assert len(copies(site.lab)) == COUNT - 1
+    assert digests(site.lab) == content
+
+    again = site.apply(site.fleet(ALL))
+    assert (again.done, again.ok) == (1, COUNT - 1)
+    assert len(copies(site.lab)) == COUNT
+
+
+def test_too_many_failed_copies_end_the_run_and_leave_nothing(site: Site) -> None:
+    before = site.dump()
+    site.lab.fault(
+        "task-fails", method="CopyVirtualDisk_Task", fault="NoDiskSpace", after=3, count=-1
+    )
+    fleet = site.fleet(ALL)
+    plan = site.plan(fleet, power="off")
+    result = apply_plan(
+        plan,
+        fleet,
+        site.session,
+        power="off",
+        window=1,
+        max_failures=1,
+        loader_dirs=[site.loaders],
+    )
+    assert (result.done, result.failed, result.stopped) == (0, 2, True)
+    assert result.skipped == COUNT - 2
+    assert changed(before, site.dump()) == []
+    assert copies(site.lab) == []
+
+
+def test_a_datastore_without_room_refuses_its_machines_before_anything_is_written(
+    site: Site,
+) -> None:
+    fleet = site.fleet(ALL)
+    stores = {plan.bdm.partition("]")[0] for plan in site.plan(fleet).machines}
+    full = sorted(stores)[0].removeprefix("[")
+    site.lab.datastore(full, free_mib=10)
+    plan = site.plan(fleet, power="off")
+    refused = [m for m in plan.machines if m.verdict is Verdict.REFUSED]
+    assert refused
+    for machine in refused:
+        assert machine.machine.home.startswith(f"[{full}]")
+        assert f"datastore {full} has 10 MiB free" in machine.problems[0].message
+        assert "--limit" in (machine.problems[0].hint or "")
+    assert all(upload.datastore != full for upload in plan.uploads)
+    assert site.apply(fleet, plan).done == COUNT - len(refused)
+
+
+def test_a_copy_that_is_there_with_the_same_bytes_is_used(site: Site) -> None:
+    fleet = site.fleet(TEXT)
+    first = site.apply(fleet)
+    site.undo(first.run_id)
+    (target,) = (planned(site.plan(fleet), "pvs-001").bdm,)
+    (master,) = (path for path in site.lab.disks() if "] vmboot/" in path)
+    copy(site, master, target)
+
+    site.lab.reset_counters()
+    result = site.apply(fleet)
+
+    assert result.done == 1
+    assert site.lab.counters().writes.get("DeleteVirtualDisk_Task", 0) == 0
+    assert copies(site.lab) == [target]
+    assert site.undo(result.run_id).done == 1
+    assert copies(site.lab) == []
+
+
+def test_somebody_elses_disk_under_our_name_is_never_touched(site: Site) -> None:
+    before = site.dump()
+    fleet = site.fleet(TEXT)
+    plan = site.plan(fleet)
+    target = planned(plan, "pvs-001").bdm
+    create_disk(site.session, path=target, datacenter=datacenter(site, target), size=8 << 20)
+    (digest,) = (disk.digest for path, disk in site.lab.disks().items() if path == target)
+
+    result = site.apply(fleet, plan)
+
+    (outcome,) = result.outcomes
+    assert outcome.verdict is Done.FAILED
+    assert "is there already, and it is not what vmboot made" in outcome.error
+    again = site.apply(fleet)  # the journal of the first must not make it ours
+    assert again.outcomes[0].error == outcome.error
+    assert site.undo(result.run_id).run_id == ""
+    assert site.lab.disks()[target].digest == digest
+    assert changed(before, site.dump()) == []
+
+
+def test_somebody_elses_disk_under_the_masters_name_stops_the_plan(site: Site) -> None:
+    fleet = site.fleet(TEXT)
+    (upload,) = site.plan(fleet).uploads
+    where = datacenter(site, upload.path)
+    site.session.call(
+        lambda: site.session.content.fileManager.MakeDirectory(
+            f"[{upload.datastore}] vmboot", site.session.ref("Datacenter", where), True
+        )
+    )
+    create_disk(site.session, path=upload.path, datacenter=where, size=8 << 20)
+    with pytest.raises(RefusedError, match="is there already, but it is another disk"):
+        site.plan(fleet)
+
+
+def test_a_failed_reconfigure_leaves_no_copy(site: Site) -> None:
+    before = site.dump()
+    site.lab.fault("task-fails", method="ReconfigVM_Task", vm="pvs-001", count=-1)
+    result = site.apply(site.fleet(TEXT))
+    assert result.failed == 1
+    assert changed(before, site.dump()) == []
+    assert copies(site.lab) == []
+
+
+def test_a_login_without_the_privileges_is_told_while_planning(site: Site) -> None:
+    site.lab.withhold_privilege(ONE, "VirtualMachine.Config.AddExistingDisk")
+    (machine,) = site.plan(site.fleet(TEXT)).machines
+    assert machine.verdict is Verdict.REFUSED
+    assert "VirtualMachine.Config.AddExistingDisk" in machine.problems[0].message
+    site.lab.grant_privileges()
+    (upload,) = site.plan(site.fleet(TEXT)).uploads
+    site.lab.withhold_privilege(f"/DC1/datastore/{upload.datastore}", "Datastore.FileManagement")
+    with pytest.raises(AuthError, match="refuses file access") as caught:
+        site.plan(site.fleet(TEXT))
+    assert "Datastore.FileManagement" in (caught.value.hint or "")
+
+
+def test_a_home_in_maintenance_refuses_its_machines(site: Site) -> None:
+    store = planned(site.plan(site.fleet(TEXT)), "pvs-001").bdm[1:].partition("]")[0]
+    site.lab.datastore(store, maintenance="inMaintenance")
+    (machine,) = site.plan(site.fleet(TEXT)).machines
+    assert machine.verdict is Verdict.REFUSED
+    assert f"its datastore {store} is in or entering maintenance mode" in (
+        machine.problems[0].message
+    )
+
+
+def test_an_import_that_fails_fails_the_machines_of_that_datastore(site: Site) -> None:
+    fleet = site.fleet(ALL)
+    plan = site.plan(fleet, power="off")
+    store = plan.uploads[0].datastore
+    site.lab.datastore(store, free_mib=1)
+    result = site.apply(fleet, plan)
+    homes = {m.machine.path: m.machine.home for m in plan.machines}
+    failed = {o.path for o in result.outcomes if o.verdict is Done.FAILED}
+    assert failed == {path for path, home in homes.items() if home.startswith(f"[{store}]")}
+    assert result.done == COUNT - len(failed)
+    assert not any("vmboot-import-" in path for path in site.dump())
+
+
+def test_a_template_left_a_machine_by_a_failed_change_is_one_again(site: Site) -> None:
+    before = site.dump()
+    path = "/DC1/vm/Templates/tpl-win11-pvs"
+    site.lab.fault("task-fails", method="ReconfigVM_Task", vm="tpl-win11-pvs", count=-1)
+    result = site.apply(site.fleet(f"templates: [{{vms: {path}, method: bdm}}]\n"))
+    assert result.failed == 1
+    assert changed(before, site.dump()) == []
+    site.lab.clear_faults()
+    assert site.apply(site.fleet(f"templates: [{{vms: {path}, method: bdm}}]\n")).done == 1
+    assert len(our_slots(site.dump()[path])) == 1
