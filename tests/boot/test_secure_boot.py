@@ -60,6 +60,7 @@ def test_shim_and_grub_refuse_what_nobody_signed(lab: SecureLab, kind: str) -> N
     text = console(report)
     assert not report.ok
     assert report.reached is Reached.DOWNLOADED
+    assert "Secure Boot is on and it is not signed" in report.verdict
     assert "error: bad shim signature." in text
     assert MARKER not in text
     assert "vmboot: no boot server answered on efinet0" in text
@@ -81,6 +82,9 @@ def test_ipxe_signed_by_the_site_refuses_what_nobody_signed(lab: SecureLab) -> N
     text = console(report)
     assert not report.ok
     assert report.reached is Reached.DOWNLOADED
+    assert "Secure Boot is on and it is not signed by a key that the machine trusts" in (
+        report.verdict
+    )
     assert "ipxe.org/7f04818f" in text, "EFI_SECURITY_VIOLATION"
     assert MARKER not in text
 

@@ -36,7 +36,9 @@ def finished(case: Case, seen: Evidence, now: float) -> bool:
         return True
     download = seen.download(case.file)
     if seen.refused and case.machine.secure_boot:
-        return True
+        # The console may be read before the wire tells of the end of the download.
+        half = seen.event("transfer.started") and not download
+        return not half or now - seen.refused.at >= _SETTLE
     if download and not case.marked:
         return now - download.at >= _SETTLE
     if _no_device_left(case.machine, seen):
@@ -196,6 +198,13 @@ def _downloaded(case: Case, seen: Evidence) -> Verdict:
     assert download is not None
     how = "downloaded" if download.kind == "transfer.finished" else "sent"
     size = f"{case.file} was {how} whole from {download.server} ({download.size} bytes)"
+    if _refused_bootstrap(seen):
+        return Verdict(
+            Reached.DOWNLOADED,
+            False,
+            f"{size}, but Secure Boot is on and it is not signed by a key that the machine trusts:"
+            f" {_refused_bootstrap(seen)}",
+        )
     error = next((f for f in seen.serial if f.kind == "loader.error" and f.at > download.at), None)
     if error or seen.fact("script.returned"):
         why = f": {error.detail}" if error else ""
@@ -204,13 +213,6 @@ def _downloaded(case: Case, seen: Evidence) -> Verdict:
             False,
             f"{size}, but the loader could not start it{why};"
             f" is it a bootstrap for {case.machine.firmware.value} machines?",
-        )
-    if _refused_bootstrap(seen):
-        return Verdict(
-            Reached.DOWNLOADED,
-            False,
-            f"{size}, but Secure Boot is on and it is not signed by a key that the machine trusts:"
-            f" {_refused_bootstrap(seen)}",
         )
     if case.marked:
         return Verdict(Reached.DOWNLOADED, False, f"{size}, but it did not start")

@@ -35,6 +35,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"BdsDxe: failed to \w+ \S+ \"([^\"]*?) *\".*: (Access Denied|Security Violation)",
         ),
         ("boot.refused", r"(bad shim signature|Verification failed: \(0x1A\) Security.*)"),
+        ("boot.refused", r"(Error 0x7f04818f)"),  # iPXE's number for EFI_SECURITY_VIOLATION
         ("boot.failed", r"Boot failed: (.*)"),
         (
             "boot.failed",

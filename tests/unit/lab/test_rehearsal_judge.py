@@ -102,10 +102,15 @@ def test_cd_without_a_program_for_this_firmware():
     assert finished(CASE, evidence([*FIRMWARE, failed]), 1)
 
 
-def test_a_bootstrap_that_secure_boot_refuses_does_not_count_as_started():
+@pytest.mark.parametrize(
+    "line",
+    ["error: bad shim signature.", "Could not boot: Error 0x7f04818f (https://ipxe.org/7f04818f)"],
+)
+def test_a_bootstrap_that_secure_boot_refuses_does_not_count_as_started(line):
     machine = replace(VM, firmware=Firmware.UEFI, secure_boot=True)
     case = replace(OWN, machine=machine)
-    serial = [*LOADER, SerialFact(6.6, "boot.refused", "bad shim signature")]
+    _, refused = SerialWatch().feed(6.6, f"{line}\n")
+    serial = [*LOADER, refused, SerialFact(6.7, "script.returned", "it did not start")]
     again = [*DOWNLOADED, WireEvent(9.0, "dhcp.discover")]
     found = verdict(serial, again, case=case)
     assert (found.reached, found.ok) == (Reached.DOWNLOADED, False)
@@ -113,6 +118,9 @@ def test_a_bootstrap_that_secure_boot_refuses_does_not_count_as_started():
         found.sentence
     )
     assert finished(case, evidence(serial, DOWNLOADED), 6.7)
+    half = evidence([*LOADER, refused], DOWNLOADED[:-1])
+    assert not finished(case, half, 6.7), "the wire is read later than the console"
+    assert finished(case, half, 12)
 
 
 def test_secure_boot_refusal_is_named_and_ends_the_wait():
