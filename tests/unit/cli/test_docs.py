@@ -45,7 +45,7 @@ def test_the_table_of_privileges_names_exactly_those_that_are_used(repository):
     }
     text = (repository / "docs/how-to.md").read_text("utf-8")
     table = text.partition("## A user with")[2].partition("\n## ")[0]
-    named = set(re.findall(r"`((?:VirtualMachine|Resource|Datastore)\.[A-Za-z.]+)`", table))
+    named = set(re.findall(r"`((?:VirtualMachine|Resource|Datastore|VApp)\.[A-Za-z.]+)`", table))
     assert named == used
 
 
