@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import threading
     from datetime import datetime
 
-    from vmboot.fleet.checkup import Finding
+    from vmboot.fleet.finding import Finding
     from vmboot.fleet.mediaedit import EditPlan, EditResult
     from vmboot.fleet.plan import Plan, PowerPolicy
     from vmboot.fleet.pvsdevices import DeviceReport

@@ -13,8 +13,8 @@ import pytest
 from tests.lab.fleetlab import ALL, Site, site_on
 from vmboot.clock import Deadline, poll
 from vmboot.errors import LockedError, RefusedError
-from vmboot.fleet.checkup import Finding
 from vmboot.fleet.doctor import check_fleet
+from vmboot.fleet.finding import Finding
 from vmboot.fleet.journal import Intent, begin, runs_dir
 from vmboot.fleet.spec import Fleet
 from vmboot.fleet.status import State, Status, read_status

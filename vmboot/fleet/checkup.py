@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from vmboot.errors import NotFoundError, VmbootError
-from vmboot.fleet.media import boots_secure, firmwares
+from vmboot.fleet.checkdisks import DiskCheck
+from vmboot.fleet.checkmedia import MediaCheck
+from vmboot.fleet.finding import Finding, count, few
+from vmboot.fleet.media import TITLES, Medium
 from vmboot.fleet.place import Place, place_iso
 from vmboot.fleet.repair import were_templates
 from vmboot.fleet.resolve import Wish, resolve
 from vmboot.fleet.unfinished import unfinished_or_busy
-from vmboot.media.iso import BootIso
-from vmboot.model import BootMethod
+from vmboot.model import BootMethod, Firmware
 from vmboot.vsphere import privileges
 from vmboot.vsphere.inventory import read_index, read_machines
 from vmboot.vsphere.machine import Machine
-from vmboot.vsphere.storage import read_storage
+from vmboot.vsphere.storage import Storage, read_storage
 from vmboot.vsphere.templates import root_pools
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
 #: Beyond this, certificates and journals of the two sides stop making sense together, in seconds.
 MAX_SKEW_S = 60
-_NAMED = 5
 _FOR_ISO = frozenset(
     {
         privileges.SET_CD,
@@ -41,39 +42,19 @@ _FOR_ISO = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    :param name: what it is about, e.g. ``"privileges"``
-    :param state: ``fail``: an apply would not work, or not for every machine
-    """
-
-    name: str
-    state: Literal["ok", "warn", "fail"]
-    message: str
-    hint: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "state": self.state,
-            "message": self.message,
-            "hint": self.hint,
-        }
-
-
 @dataclass
 class VcenterCheck:
     """One pass over the vCenter. Later checks use what earlier ones have read."""
 
     fleet: Fleet
     session: Session
-    iso: BootIso | None
+    media: MediaCheck
     state: Path | None = None
     _wishes: tuple[Wish, ...] = ()
     _machines: tuple[Machine, ...] = ()
     _place: Place | None = None
+    _disks: DiskCheck | None = None
+    _read: Storage | None = None
 
     def findings(self) -> Iterator[Finding]:
         """All findings; a check that cannot be made is a finding itself."""
@@ -84,6 +65,7 @@ class VcenterCheck:
             ("firmware", self._firmware),
             ("Secure Boot", self._secure_boot),
             ("datastore", self._datastore),
+            *self._disk_checks(),
             ("privileges", self._privileges),
             ("runs", self._runs),
         )
@@ -132,45 +114,61 @@ class VcenterCheck:
         message = f"{len(self._wishes) - templates} VMs and {templates} templates are selected"
         yield Finding("machines", "ok", message)
 
-    def _booting(self) -> tuple[Machine, ...]:
-        """The machines of method ``iso``."""
+    def _booting(self, method: BootMethod) -> tuple[tuple[Wish, Machine, Medium], ...]:
+        """The machines of ``method``, with what they boot from where that can be built."""
         pairs = zip(self._wishes, self._machines, strict=True)
-        return tuple(m for wish, m in pairs if wish.method is BootMethod.ISO)
+        mine = ((wish, machine) for wish, machine in pairs if wish.method is method)
+        found = ((wish, m, self.media.medium_for(method, m)) for wish, m in mine)
+        return tuple((wish, m, medium) for wish, m, medium in found if medium is not None)
 
     def _firmware(self) -> Iterator[Finding]:
-        if self.iso is None:
-            return
-        booted = firmwares(self.iso)
-        for firmware, count in sorted(Counter(m.firmware for m in self._booting()).items()):
-            if firmware in booted:
-                yield Finding(
-                    "firmware", "ok", f"{count} {firmware.name} machines have a bootstrap"
-                )
+        numbers: Counter[tuple[Firmware, BootMethod, bool]] = Counter(
+            (machine.firmware, method, machine.firmware in medium.firmwares)
+            for method in TITLES
+            for _, machine, medium in self._booting(method)
+        )
+        for (firmware, method, is_booted), number in sorted(numbers.items()):
+            what = f"{number} {firmware.name} machine{'s' * (number != 1)}"
+            if is_booted:
+                yield Finding("firmware", "ok", f"the {TITLES[method]} boots {what}")
+            elif self.fleet.image(method) is not None:
+                message = f"{what}, which media.{method}.image does not boot"
+                yield Finding("firmware", "fail", message, "name an image that does")
             else:
-                message = f"{count} {firmware.name} machines, but no bootstrap.{firmware.value}"
+                message = f"{what}, but no bootstrap.{firmware.value}"
                 yield Finding("firmware", "fail", message, "add it to the fleet document")
 
     def _secure_boot(self) -> Iterator[Finding]:
-        secure = [m.path for m in self._booting() if m.secure_boot]
-        if not secure or self.iso is None:
-            return
-        if boots_secure(self.iso):
-            message = f"{len(secure)} machines; the loader on the ISO is signed"
-            yield Finding("Secure Boot", "ok", message)
-        else:
-            message = f"the loader on the ISO is not signed, so these are refused: {_few(secure)}"
-            yield Finding("Secure Boot", "fail", message, "see 'vmboot loaders status'")
+        for method, title in TITLES.items():
+            found = self._booting(method)
+            secure = [(m, medium) for _, m, medium in found if m.secure_boot]
+            refused = [m.path for m, medium in secure if not medium.secure]
+            if refused:
+                message = f"the loader on the {title} is not signed, so these are refused: "
+                hint = self.media.secure_hint(method)
+                yield Finding("Secure Boot", "fail", f"{message}{few(refused)}", hint)
+            if len(secure) > len(refused):
+                number = count(len(secure) - len(refused))
+                message = f"the loader on the {title} of {number} is signed"
+                yield Finding("Secure Boot", "ok", message)
+
+    def _storage(self) -> Storage:
+        if self._read is None:
+            self._read = read_storage(self.session)
+        return self._read
 
     def _datastore(self) -> Iterator[Finding]:
-        booting = self._booting()
-        if not booting or self.iso is None:
+        found = self._booting(BootMethod.ISO)
+        if not found:
             return
+        booting = [machine for _, machine, _ in found]
+        isos = {medium.file_name: medium for _, _, medium in found}
         self._place = place_iso(
-            read_storage(self.session),
+            self._storage(),
             booting,
             wanted=self.fleet.media.iso.datastore,
-            size=len(self.iso.data),
-            file_name=self.iso.file_name,
+            size=sum(len(medium.data) for medium in isos.values()),
+            file_name=next(iter(isos)),
         )
         refused = self._place.refused
         for problem in dict.fromkeys(refused.values()):
@@ -183,13 +181,36 @@ class VcenterCheck:
                 "datastore", "warn", note, "check it before that host runs machines again"
             )
 
+    def _disk_checks(self) -> tuple[tuple[str, Callable[[], Iterator[Finding]]], ...]:
+        """Those for method ``bdm``; the machines are read before the first of them is made."""
+        if not self.fleet.uses(BootMethod.BDM):
+            return ()
+        return (
+            ("home", lambda: self._disk_check().homes()),
+            ("slot 0:0", lambda: self._disk_check().slots()),
+            ("masters", lambda: self._disk_check().masters()),
+            ("imports", lambda: self._disk_check().imports()),
+        )
+
+    def _disk_check(self) -> DiskCheck:
+        if self._disks is None:
+            self._disks = DiskCheck(
+                fleet=self.fleet,
+                session=self.session,
+                media=self.media.media,
+                chosen=[(wish, machine) for wish, machine, _ in self._booting(BootMethod.BDM)],
+                storage=self._storage(),
+                state=self.state,
+            )
+        return self._disks
+
     def _privileges(self) -> Iterator[Finding]:
         lacking = self._lacking()
         by_set: dict[tuple[str, ...], list[str]] = {}
         for name, missing in lacking.items():
             by_set.setdefault(missing, []).append(name)
         for missing, names in by_set.items():
-            message = f"{self.session.user} lacks {', '.join(missing)} on {_few(names)}"
+            message = f"{self.session.user} lacks {', '.join(missing)} on {few(names)}"
             yield Finding("privileges", "fail", message, "grant a role that has them there")
         if not by_set:
             yield Finding("privileges", "ok", f"{self.session.user} has what an apply needs")
@@ -197,19 +218,36 @@ class VcenterCheck:
     def _lacking(self) -> Mapping[str, tuple[str, ...]]:
         """Missing privileges by the name of the entity."""
         names = {machine.moid: machine.path for machine in self._machines}
-        needs = {wish.entry.moid: _needs(wish) for wish in self._wishes}
+        chosen = tuple(zip(self._wishes, self._machines, strict=True))
+        needs = {machine.moid: self._needs(wish, machine) for wish, machine in chosen}
         lacking = privileges.missing_privileges(self.session, needs)
-        hosts = {m.host for w, m in zip(self._wishes, self._machines, strict=True) if w.is_template}
+        hosts = {machine.host for wish, machine in chosen if wish.is_template}
         pools = dict.fromkeys(
             root_pools(self.session, sorted(hosts)).values(), frozenset({privileges.ASSIGN_POOL})
         )
         lacking |= privileges.missing_privileges(self.session, pools, kind="ResourcePool")
+        stores = self._stores()
+        names |= {moid: f"datastore {name}" for moid, (name, _) in stores.items()}
+        wanted = {moid: needed for moid, (_, needed) in stores.items()}
+        lacking |= privileges.missing_privileges(self.session, wanted, kind="Datastore")
+        return {names.get(moid, f"resource pool {moid}"): lacks for moid, lacks in lacking.items()}
+
+    def _stores(self) -> Mapping[str, tuple[str, frozenset[str]]]:
+        """Name and needed privileges of the datastores that media go to."""
+        found: dict[str, tuple[str, frozenset[str]]] = {}
         if self._place is not None:
             store = self._place.datastore
-            names[store.moid] = f"datastore {store.name}"
-            wanted = {store.moid: privileges.NEEDED_ON_DATASTORE}
-            lacking |= privileges.missing_privileges(self.session, wanted, kind="Datastore")
-        return {names.get(moid, f"resource pool {moid}"): lacks for moid, lacks in lacking.items()}
+            found[store.moid] = (store.name, privileges.NEEDED_ON_DATASTORE)
+        if self.fleet.uses(BootMethod.BDM):
+            for moid, name in self._disk_check().stores().items():
+                found[moid] = (name, privileges.NEEDED_FOR_DISKS)
+        return found
+
+    def _needs(self, wish: Wish, machine: Machine) -> frozenset[str]:
+        if wish.method is BootMethod.BDM:
+            return self._disk_check().needs(wish, machine)
+        method = _FOR_ISO if wish.method is BootMethod.ISO else frozenset({privileges.SETTINGS})
+        return method | (privileges.NEEDED_FOR_TEMPLATE if wish.is_template else frozenset())
 
     def _runs(self) -> Iterator[Finding]:
         place = self.session.about.uuid, str(self.fleet.file)
@@ -224,13 +262,3 @@ class VcenterCheck:
             yield Finding("runs", "warn", message, hint)
         if not (busy or left):
             yield Finding("runs", "ok", "no unfinished run")
-
-
-def _needs(wish: Wish) -> frozenset[str]:
-    method = _FOR_ISO if wish.method is BootMethod.ISO else frozenset({privileges.SETTINGS})
-    return method | (privileges.NEEDED_FOR_TEMPLATE if wish.is_template else frozenset())
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -7,12 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmboot.errors import VmbootError
 from vmboot.events import Event, Sink, ignore
-from vmboot.fleet.checkup import Finding, VcenterCheck
-from vmboot.fleet.media import boot_iso
+from vmboot.fleet.checkmedia import MediaCheck
+from vmboot.fleet.checkup import VcenterCheck
+from vmboot.fleet.finding import Finding
 from vmboot.fleet.probe import Probe, probe
-from vmboot.media.iso import BootIso
 
 if TYPE_CHECKING:
     from vmboot.fleet.spec import Fleet
@@ -38,35 +37,17 @@ def check_fleet(
     :param probe_servers: fetch the bootstrap from every boot server and compare
     """
     findings: list[Finding] = []
-    iso, media = _media(fleet, loader_dirs)
-    parts: list[Callable[[], Iterator[Finding]]] = [lambda: iter(media)]
+    media = MediaCheck(fleet, loader_dirs=loader_dirs)
+    parts: list[Callable[[], Iterator[Finding]]] = [media.findings]
     if session is not None:
-        check = VcenterCheck(fleet, session, iso, state)
-        parts.append(check.findings)
-    if probe_servers and fleet.uses_iso:
+        parts.append(VcenterCheck(fleet, session, media, state).findings)
+    if probe_servers and fleet.builds:
         parts.append(lambda: server_findings(fleet))
     for part in parts:
         for finding in part():
             findings.append(finding)
             sink(Event("doctor.finding", finding.message, finding.name, finding.to_json()))
     return tuple(findings)
-
-
-def _media(
-    fleet: Fleet, loader_dirs: Sequence[str | Path]
-) -> tuple[BootIso | None, tuple[Finding, ...]]:
-    """The ISO, if it can be built, and what building it showed."""
-    if not fleet.uses_iso:
-        return None, ()
-    try:
-        iso = boot_iso(fleet, loader_dirs=loader_dirs)
-    except VmbootError as error:
-        return None, (Finding("boot ISO", "fail", str(error), error.hint),)
-    used = ", ".join(
-        f"{part} {loader['version']}" for part, loader in iso.manifest["loaders"].items()
-    )
-    size = len(iso.data) / (1 << 20)
-    return iso, (Finding("boot ISO", "ok", f"{iso.file_name}, {size:.1f} MiB, with {used}"),)
 
 
 def server_findings(fleet: Fleet) -> Iterator[Finding]:

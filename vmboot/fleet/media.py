@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MAX_DISK = 2 << 30
 #: What a vCenter makes a disk's size a multiple of.
 _SECTORS = 1024
+TITLES = {BootMethod.ISO: "boot ISO", BootMethod.BDM: "BDM disk"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Medium:
     :param chain: how; ``None`` for an image of the site's own
     :param servers: addresses of the boot servers on it, where vmboot knows them
     :param work: it asks them for work, and gives back to the firmware where there is none
+    :param made_of: its loaders with their versions, or the file of the site's own image
     """
 
     method: BootMethod
@@ -55,6 +57,7 @@ class Medium:
     chain: Chain | None = None
     servers: tuple[str, ...] = ()
     work: bool = False
+    made_of: str = ""
 
     @property
     def label(self) -> str:
@@ -79,7 +82,7 @@ class FleetMedia:
         :raises MissingToolError: a loader, or a program that media are made with, is missing
         :raises InputError: the document asks for what these media cannot hold
         """
-        return self.medium(method, secure=machine.secure_boot and self._has_secure(method))
+        return self.medium(method, secure=machine.secure_boot and self.has_secure(method))
 
     def medium(self, method: BootMethod, *, secure: bool = False) -> Medium:
         """The plain or the secure one."""
@@ -91,7 +94,7 @@ class FleetMedia:
     def every(self, method: BootMethod) -> tuple[Medium, ...]:
         """All that machines of ``method`` may get: the plain one, and the secure one if any."""
         found = [self.medium(method)]
-        if self._has_secure(method):
+        if self.has_secure(method):
             found.append(self.medium(method, secure=True))
         return tuple(found)
 
@@ -109,13 +112,16 @@ class FleetMedia:
             if medium.sha256 == sha256:
                 return medium
         raise RefusedError(
-            f"the {_WORDS[method]} is not the one that was planned: a loader or an image changed "
+            f"the {TITLES[method]} is not the one that was planned: a loader or an image changed "
             "meanwhile",
             hint="plan again",
         )
 
-    def _has_secure(self, method: BootMethod) -> bool:
-        """Not for images of the site's own: they are what they are."""
+    def has_secure(self, method: BootMethod) -> bool:
+        """True if machines with Secure Boot get media of their own.
+
+        Not where there is an image of the site's: it is what it is.
+        """
         fleet = self._fleet
         if fleet.media.secure_boot.chain == "none" or fleet.image(method) is not None:
             return False
@@ -142,9 +148,6 @@ class FleetMedia:
 
 def _only_uefi(bootstrap: Mapping[Firmware, Bootstrap]) -> Mapping[Firmware, Bootstrap]:
     return {firmware: file for firmware, file in bootstrap.items() if firmware is Firmware.UEFI}
-
-
-_WORDS = {BootMethod.ISO: "boot ISO", BootMethod.BDM: "BDM disk"}
 
 
 def boot_iso(fleet: Fleet, *, loader_dirs: Sequence[str | Path] = ()) -> BootIso:
@@ -177,6 +180,11 @@ def firmwares(iso: BootIso) -> frozenset[Firmware]:
 
 def _signed(manifest: Mapping[str, Any]) -> bool:
     return bool(manifest.get("loaders", {}).get("ipxe_efi", {}).get("signers"))
+
+
+def _versions(manifest: Mapping[str, Any]) -> str:
+    loaders = manifest.get("loaders", {})
+    return ", ".join(f"{part} {loader['version']}" for part, loader in loaders.items())
 
 
 _Dirs = Sequence[str | Path]
@@ -219,6 +227,7 @@ def _built(
         chain=chain,
         servers=tuple(server.address for server in config.servers),
         work=config.work,
+        made_of=_versions(made.manifest),
     )
 
 
@@ -249,6 +258,7 @@ def _from_image(fleet: Fleet, method: BootMethod, file: Path) -> Medium:
         secure=found.boots.secure_boot,
         servers=tuple(server.address for server in found.servers),
         work=(found.config or fleet.boot_config(method)).work,
+        made_of=str(file),
     )
 
 
@@ -267,7 +277,7 @@ def _unusable(fleet: Fleet, method: BootMethod, message: str) -> InputError:
         f"media.{method}.image: {message}",
         place=fleet.place("media", method.value, "image"),
         hint=f"'vmboot media inspect' says what is wrong with it; without image vmboot builds "
-        f"the {_WORDS[method]} itself",
+        f"the {TITLES[method]} itself",
     )
 
 

@@ -185,7 +185,7 @@ def plan_sweep(
     :raises RefusedError: the configuration of a machine cannot be read, so what it holds is unknown
     """
     runs = _runs_here(session, state)
-    files = [_shell(shell, runs) for shell in leftovers(session)]
+    files = list(_shells(session, runs))
     found = tuple(_ours(session, fleet, runs))
     if found:
         needed = look(session, keep_days=keep_days, everything=everything, state=state)
@@ -246,6 +246,15 @@ def _sweep_shells(
             removed.append(shells[shell.moid])
         else:
             failed[shell.name] = "it could not be removed"
+
+
+def left_by_imports(session: Session, *, state: Path | None = None) -> tuple[SweepFile, ...]:
+    """The machines of imports that are in the vCenter, and what a sweep would do with each."""
+    return tuple(_shells(session, _runs_here(session, state)))
+
+
+def _shells(session: Session, runs: tuple[Run, ...]) -> Iterator[SweepFile]:
+    return (_shell(shell, runs) for shell in leftovers(session))
 
 
 def _shell(shell: Shell, runs: tuple[Run, ...]) -> SweepFile:
@@ -322,5 +331,5 @@ def _known_copies(runs: tuple[Run, ...]) -> Mapping[str, Copying]:
     known: dict[str, Copying] = {}
     for run in sorted(runs, key=lambda run: run.id):
         known |= run.copies
-        known = {path: copy for path, copy in known.items() if path not in run.removed}
+        known = {path: copy for path, copy in known.items() if path not in run.deleted}
     return known

@@ -145,12 +145,7 @@ class _Wish:
 
     def by_flat(self, session: Session, reason: str) -> None:
         """By replacing the extent of a new disk."""
-        if keeps_objects(self.datastore):
-            raise RefusedError(
-                f"datastore {self.datastore.name} ({self.datastore.type}) keeps disks as objects, "
-                "whose bytes cannot be replaced",
-                hint="set media.bdm.import to nfc or auto",
-            )
+        refuse_flat(self.datastore)
         self._tell("flat", reason)
         import_flat(
             session,
@@ -182,6 +177,19 @@ def why_not_nfc(way: Way, *, datastore: DatastoreChoice, lacks: tuple[str, ...])
             hint=f"grant that to the user vmboot logs in with{other}",
         )
     return f"NFC would need {named}"
+
+
+def refuse_flat(datastore: DatastoreChoice) -> None:
+    """Check that a disk's bytes can be replaced there. Pure.
+
+    :raises RefusedError: its disks are no files
+    """
+    if keeps_objects(datastore):
+        raise RefusedError(
+            f"datastore {datastore.name} ({datastore.type}) keeps disks as objects, whose bytes "
+            "cannot be replaced",
+            hint="set media.bdm.import to nfc or auto",
+        )
 
 
 def _place(
