@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 from tests.fuzz import pvs, seeds
 from tests.fuzz.mutate import Mend, Seed, nothing
@@ -47,16 +47,22 @@ def read_disk(data: bytes | Path) -> DiskInspection:
 
 def read_descriptor(data: bytes) -> DiskInspection:
     """The descriptor lies beside its data files, and beside others that it must not touch."""
-    path = _folder() / "disk.vmdk"
+    path = Path(_folder().name, "disk.vmdk")
     path.write_bytes(data)
     return read_disk(path)
 
 
+def descriptors() -> tuple[Seed, ...]:
+    """The folder is made with them, so that the first process removes it at its end."""
+    _folder()
+    return seeds.vmdk_flat()
+
+
 @cache
-def _folder() -> Path:
-    folder = Path(mkdtemp(prefix="vmboot-fuzz-"))
-    (folder / "disk-flat.vmdk").write_bytes(seeds.mbr_disk())
-    (folder / "disk-sparse.vmdk").write_bytes(sparse_vmdk(seeds.mbr_disk()))
+def _folder() -> TemporaryDirectory[str]:
+    folder = TemporaryDirectory(prefix="vmboot-fuzz-")
+    Path(folder.name, "disk-flat.vmdk").write_bytes(seeds.mbr_disk())
+    Path(folder.name, "disk-sparse.vmdk").write_bytes(sparse_vmdk(seeds.mbr_disk()))
     return folder
 
 
@@ -71,7 +77,7 @@ def read_program(data: bytes) -> None:
 _ROWS = (
     Format("vmdk-stream", seeds.vmdk_stream, read_disk),
     Format("vmdk-sparse", seeds.vmdk_sparse, read_disk),
-    Format("vmdk-flat", seeds.vmdk_flat, read_descriptor),
+    Format("vmdk-flat", descriptors, read_descriptor),
     Format("vhd-fixed", seeds.vhd_fixed, read_disk, seeds.mend_vhd),
     Format("vhd-dynamic", seeds.vhd_dynamic, read_disk, seeds.mend_vhd),
     Format("vhdx", seeds.vhdx_both, read_disk, seeds.mend_vhdx),
