@@ -43,15 +43,18 @@ class Chain:
         """True if one of these runs shut it down for its change."""
         return any(moid in run.shut_down for run in self.runs)
 
-    def copies(self, moids: Collection[str]) -> tuple[Removing, ...]:
-        """BDM disks that these runs, or their undos, made for the machines and that may be left."""
+    def copies(self, moids: Collection[str] | None = None) -> tuple[Removing, ...]:
+        """BDM disks that these runs, or their undos, made and that may be left.
+
+        :param moids: only those made for these machines
+        """
         made: dict[str, Copying] = {}
         for run in self.runs:
             made |= run.copies
         for run in self.undos:
             made |= run.copies
-            made = {path: copy for path, copy in made.items() if path not in run.removed}
-        mine = (copy for copy in made.values() if copy.moid in moids)
+            made = {path: copy for path, copy in made.items() if path not in run.deleted}
+        mine = (copy for copy in made.values() if moids is None or copy.moid in moids)
         return tuple(as_stray(copy) for copy in mine)
 
     def sources(self) -> Mapping[str, Copying | Removing]:

@@ -156,6 +156,12 @@ class Run:
         return self.closed is not None or (self.ended is not None and not self.ended.open)
 
     @property
+    def deleted(self) -> Mapping[str, Removing]:
+        """Those of ``removed`` that are known to be gone: a run that was killed says only what it
+        was about to do."""
+        return self.removed if self.ended is not None else {}
+
+    @property
     def moids(self) -> tuple[str, ...]:
         """Machines it was about to change, in that order, then those it only shut down."""
         return tuple(dict.fromkeys((*self.intents, *self.powered)))
