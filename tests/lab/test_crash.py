@@ -7,76 +7,28 @@ twice, and after the undo everything as before.
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.lab import crash_child
+from tests.lab.bdmlab import switch_off
+from tests.lab.crashlab import LATE_S, Crashes, templates
 from tests.lab.fleetlab import Site, changed, drives, site_on
 from vmboot.fleet import inflight
+from vmboot.fleet.plan import Upload
 from vmboot.fleet.runs import list_runs
-from vmboot.fleet.spec import Fleet
-from vmboot.lab import Vcenter, start_vcenter
+from vmboot.lab import start_vcenter
 from vmboot.vsphere.placement import choice_of
 from vmboot.vsphere.storage import read_storage
 from vmboot.vsphere.transfer import delete
 
 pytestmark = pytest.mark.lab
-POINTS = 50
-#: How long a call that the lab has received may take until it is carried out.
-LATE_S = 0.3
 FLEET = """\
 targets: [{vms: "/DC1/vm/PVS/**", method: iso}]
 templates: [{vms: "/DC1/vm/Templates/*", method: iso}]
 """
-Dump = dict[str, dict[str, Any]]
-
-
-class Crashes:
-    """A small lab, the fleet on it, and children that die."""
-
-    def __init__(self, site: Site, fleet: Fleet, state: Path) -> None:
-        self.site, self.fleet = site, fleet
-        self._environment = {**site.lab.environment(), "VMBOOT_STATE": str(state)}
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.lab.crash_child", "pyVmomi", "pycdlib"])
-        (self._iso,) = site.plan(fleet).uploads
-
-    def child(self, burns_at: int) -> int:
-        """Run an apply that dies at that point; how many points it reached if it lived."""
-        ours, theirs = self._context.Pipe(duplex=False)
-        arguments = (
-            self._environment,
-            str(self.fleet.file),
-            str(self.site.loaders),
-            burns_at,
-            theirs,
-        )
-        process = self._context.Process(target=crash_child.run, args=arguments)
-        process.start()
-        theirs.close()
-        process.join(60)
-        if process.exitcode == -signal.SIGKILL:
-            return 0
-        assert process.exitcode == 0, f"the child ended with {process.exitcode}"
-        return int(ours.recv())
-
-    def remove_iso(self) -> None:
-        """So that the next apply uploads it again."""
-        store = choice_of(read_storage(self.site.session).datastore(self._iso.moid)[0])
-        delete(self.site.session, datastore=store, path=self._iso.file)
-
-    def spread(self) -> list[int]:
-        """50 points spread evenly over an apply, from its first to its last, upload included."""
-        self.remove_iso()
-        total = self.child(0)
-        self.site.undo(list_runs()[0].id)
-        assert total >= POINTS
-        return [1 + number * (total - 1) // (POINTS - 1) for number in range(POINTS)]
 
 
 @pytest.fixture(scope="module")
@@ -88,25 +40,22 @@ def crashes(lab_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         site_on(vcenter, folder) as site,
     ):
         patch.setenv("VMBOOT_STATE", str(folder / "state"))
-        switch_off(vcenter, site.dump())
-        yield Crashes(site, site.fleet(FLEET), folder / "state")
+        switch_off(site)
+        fleet = site.fleet(FLEET)
+        (iso,) = site.plan(fleet).uploads
+        yield Crashes(site, fleet, folder / "state", freshen=lambda: remove_iso(site, iso))
 
 
-def switch_off(vcenter: Vcenter, machines: Dump) -> None:
-    """So that the crashed apply has work with every one of them."""
-    for path, machine in machines.items():
-        if machine["runtime.powerState"] == "poweredOn":
-            vcenter.edit(path, power="off")
+def remove_iso(site: Site, iso: Upload) -> None:
+    """So that the next apply uploads it again."""
+    store = choice_of(read_storage(site.session).datastore(iso.moid)[0])
+    delete(site.session, datastore=store, path=iso.file)
 
 
 @pytest.fixture(autouse=True)
 def state(crashes: Crashes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inflight, "LATE_S", LATE_S)
-    monkeypatch.setenv("VMBOOT_STATE", crashes._environment["VMBOOT_STATE"])
-
-
-def templates(machines: Dump) -> set[str]:
-    return {path for path, machine in machines.items() if machine["config.template"] == "true"}
+    monkeypatch.setenv("VMBOOT_STATE", crashes.environment["VMBOOT_STATE"])
 
 
 def disks(machine: dict[str, Any]) -> list[str]:
@@ -124,8 +73,8 @@ def test_a_killed_apply_is_continued_by_the_next_and_undone_whole(crashes: Crash
     before = site.dump()
     left_as_vms = 0
     for point in crashes.spread():
-        crashes.remove_iso()
-        crashes.child(point)
+        crashes.freshen()
+        crashes.apply(point)
         crashed = list_runs()[0]
         left_as_vms += len(templates(before) - templates(site.dump()))
 
@@ -152,8 +101,8 @@ def test_a_killed_apply_is_undone_at_once(crashes: Crashes) -> None:
     before = site.dump()
     for point in crashes.spread():
         known = {run.id for run in list_runs()}
-        crashes.remove_iso()
-        crashes.child(point)
+        crashes.freshen()
+        crashes.apply(point)
         for run in [run for run in list_runs() if run.id not in known]:
             undone = site.undo(run.id)
             assert undone.failed == undone.pending == 0, f"point {point}"
@@ -168,9 +117,9 @@ def test_what_was_on_its_way_at_the_kill_is_waited_for(crashes: Crashes) -> None
     points = crashes.spread()
     for point in points[len(points) // 3 : 3 * len(points) // 5 : 2]:
         known = {run.id for run in list_runs()}
-        crashes.remove_iso()
+        crashes.freshen()
         site.lab.delays(delay_ms=60)
-        crashes.child(point)
+        crashes.apply(point)
         site.lab.delays(delay_ms=0)
         for run in [run for run in list_runs() if run.id not in known]:
             assert site.undo(run.id).failed == 0, f"point {point}"
