@@ -137,9 +137,15 @@ def _check(before: bytes, after: bytes, servers: Sequence[str], file: str) -> No
     """
     :raises InputError: something else changed, or the list is not what it should be
     """
+    impossible = InputError(
+        f"the list of {KEY} in {file} cannot be changed in place", hint=_BY_HAND
+    )
     old = dict(read_yaml(before, file=file).data)
-    new = dict(read_yaml(after, file=file).data)
+    try:
+        new = dict(read_yaml(after, file=file).data)
+    except InputError:  # something else was an alias of the list
+        raise impossible from None
     found = [_address(entry) for entry in new.pop(KEY, None) or ()]
     old.pop(KEY)
     if found != list(servers) or old != new:
-        raise InputError(f"the list of {KEY} in {file} cannot be changed in place", hint=_BY_HAND)
+        raise impossible

@@ -23,10 +23,14 @@ _TO_TASKS = (Walk("VirtualMachine", "recentTask"),)
 
 
 def unsettled(runs: Iterable[Run]) -> frozenset[str]:
-    """Managed object ids of machines whose outcome the journals of ``runs`` do not tell."""
-    return frozenset(
-        moid for run in runs if not run.finished for moid in run.intents if moid not in run.settled
-    )
+    """Managed object ids of machines whose outcome the journals of ``runs`` do not tell.
+
+    Those whose copy of a BDM disk was on its way are among them.
+    """
+    open_runs = [run for run in runs if not run.finished]
+    changed = {moid for run in open_runs for moid in run.intents if moid not in run.settled}
+    copied = {c.moid for run in open_runs for c in run.copies.values() if c.path not in run.copied}
+    return frozenset(changed | copied)
 
 
 def await_quiet(session: Session, moids: Iterable[str], *, deadline_s: float = DEADLINE_S) -> None:

@@ -7,7 +7,7 @@ one where the document has ``media.secure_boot``; all others get the plain one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from vmboot.media.chain import Chain
 from vmboot.media.iso import BootIso, build_iso, needs
 from vmboot.media.loaders import select_loaders
 from vmboot.model import BootConfig, BootMethod, Bootstrap, Firmware
+from vmboot.vsphere.changes import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +103,24 @@ class FleetMedia:
         """Those of one kind that were asked for so far, by file name."""
         found = (medium for (kind, _), medium in self._made.items() if kind is method)
         return {medium.file_name: medium for medium in found}
+
+    def insecure(self, medium: Medium, machines: Iterable[Machine]) -> Problem | None:
+        """What to say to machines with Secure Boot that would get ``medium`` and cannot start it.
+
+        ``None`` where there are none, or an image of the site's own is to blame.
+        """
+        concerned = any(machine.secure_boot for machine in machines)
+        if medium.secure or medium.chain is None or not concerned:
+            return None
+        from vmboot.media.find import find_loaders
+        from vmboot.media.secure import advice, secure_options
+
+        config = self._fleet.boot_config(medium.method)
+        options = secure_options(find_loaders(dirs=self._loader_dirs), config, needs=needs(config))
+        return Problem(
+            f"Secure Boot is on, and the loader on the {TITLES[medium.method]} is not signed",
+            hint=advice(options),
+        )
 
     def find(self, method: BootMethod, sha256: str) -> Medium:
         """The one that was planned.

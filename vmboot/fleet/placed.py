@@ -74,9 +74,11 @@ def place_isos(
         name: _iso_upload(session, store, f"{wanted.folder}/{name}", medium)
         for name, medium in distinct.items()
     }
+    insecure = {name: media.insecure(medium, machines) for name, medium in distinct.items()}
     return Placed(
         isos={
-            moid: _iso_wish(medium, uploads[medium.file_name]) for moid, medium in mediums.items()
+            moid: _iso_wish(medium, uploads[medium.file_name], insecure[medium.file_name])
+            for moid, medium in mediums.items()
         },
         refused=place.refused,
         uploads=tuple(uploads.values()),
@@ -92,28 +94,32 @@ def _iso_upload(session: Session, store: DatastoreChoice, file: str, medium: Med
     return Upload(store.name, store.path(file), size, sha256, present, store.moid)
 
 
-def _iso_wish(medium: Medium, upload: Upload) -> IsoWish:
+def _iso_wish(medium: Medium, upload: Upload, insecure: Problem | None) -> IsoWish:
     return IsoWish(
         backing=CdBacking("iso", path=upload.path, datastore=upload.moid),
         firmwares=medium.firmwares,
         secure=medium.secure,
+        insecure=insecure,
         image=medium.chain is None,
     )
 
 
-def place_disks(media: FleetMedia, machines: Iterable[Machine], storage: Storage) -> Placed:
+def place_disks(media: FleetMedia, machines: Sequence[Machine], storage: Storage) -> Placed:
     """A copy of the BDM disk in the folder of each machine.
 
     :param machines: those of method ``bdm``
     """
     wishes: dict[str, BdmWish] = {}
     refused: dict[str, Problem] = {}
+    insecure: dict[str, Problem | None] = {}
     for machine in machines:
         home = home_of(storage, machine)
         if isinstance(home, Problem):
             refused[machine.moid] = home
             continue
         medium = media.for_machine(BootMethod.BDM, machine)
+        if medium.file_name not in insecure:
+            insecure[medium.file_name] = media.insecure(medium, machines)
         wishes[machine.moid] = BdmWish(
             file=home.path(medium.file_name),
             datastore=home.datastore.moid,

@@ -100,11 +100,12 @@ def plan_undo(
     """
     chain = load_chain(run_id, state=state)
     _check_vcenter(chain, session)
-    found = read_present(session, chain.moids)
+    concerned = tuple(dict.fromkeys((*chain.moids, *(copy.moid for copy in chain.copies()))))
+    found = read_present(session, concerned)
     unknown = unsettled((*chain.runs, *chain.undos)) & found.keys()
     if unknown:
         await_quiet(session, unknown)
-        found = read_present(session, chain.moids)
+        found = read_present(session, concerned)
     moids = _limited(chain, found, limit)
     first = chain.runs[0].started
     return UndoPlan(
@@ -123,12 +124,12 @@ def plan_undo(
             )
             for moid in moids
         ),
-        left=_left(session, chain, found, moids),
+        left=_left(session, chain, found, moids if limit else None),
     )
 
 
 def _left(
-    session: Session, chain: Chain, found: Mapping[str, Machine], moids: Collection[str]
+    session: Session, chain: Chain, found: Mapping[str, Machine], moids: Collection[str] | None
 ) -> tuple[str, ...]:
     """Copies of these runs that their machines do not hold, where they are there still."""
     free = [copy for copy in chain.copies(moids) if not _holds(found.get(copy.moid), copy.path)]
@@ -295,7 +296,7 @@ class _Undo:
 
     def _clear(self, journal: Journal, plan: UndoPlan) -> None:
         """Delete copies of these runs that nobody holds any more."""
-        moids = {machine.before.moid for machine in plan.machines}
+        moids = {machine.before.moid for machine in plan.machines} if self.limit else None
         for run in (*self.chain.runs, *self.chain.undos):
             self._strays.add_run(run)
         mine = {copy.path for copy in self.chain.copies(moids)} | self._remade
