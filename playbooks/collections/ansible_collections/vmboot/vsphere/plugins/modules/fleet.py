@@ -12,8 +12,13 @@ short_description: Give VMs and templates their boot media, or take it back
 version_added: 0.1.0
 author: The vmboot authors (!UNKNOWN)
 description:
-  - Makes the machines of a fleet document boot as it says. The boot ISO is built and uploaded, it
-    is attached at slot 0:0 of the controller that the firmware looks at, and the boot order is set.
+  - Makes the machines of a fleet document boot as it says.
+  - With method C(iso), the boot ISO is built and uploaded once, it is attached at slot 0:0 of the
+    controller that the firmware looks at, and the CD comes first in the boot order.
+  - With method C(bdm), a boot disk is built and imported once per datastore as a master. Each
+    machine gets a copy of it beside its own files, attached at slot 0:0 and first in the boot
+    order. A disk that is there moves to another slot with its settings; its data are not touched.
+  - With method C(pxe), only the boot order is set.
   - One call handles a whole wave with many tasks in flight. The state before is journaled ahead of
     every write, and every machine is read back afterwards.
   - Machines that are as wished cost no call, so a second run changes nothing.
@@ -27,7 +32,8 @@ options:
     description:
       - V(present) makes the machines boot as the fleet says. Use check mode to see the plan only.
       - V(undone) restores what the run O(run_id) recorded. It leaves machines alone that somebody
-        changed since, and names them as failures.
+        changed since, and names them as failures. Copies of the boot disk that no machine holds any
+        more are deleted; masters stay for C(vmboot sweep).
     type: str
     choices: [present, undone]
     default: present
@@ -39,14 +45,15 @@ options:
   limit:
     description:
       - Only machines that match one of these inventory paths, globs or names.
-      - The boot ISO's datastore is then chosen for these machines alone.
+      - A datastore for the boot ISO that is chosen automatically is still one for the whole fleet.
     type: list
     elements: str
     default: []
   only:
     description:
       - Of the machines that O(fleet) and O(limit) name, change only those with these exact
-        inventory paths. The plan, with its choice of a datastore, is still made for all.
+        inventory paths. The plan, with its choice of a datastore, is still made for all, and all
+        media that it needs are sent.
       - Not given means all of them.
     type: list
     elements: str
@@ -54,6 +61,7 @@ options:
     description:
       - What to do where a change needs a machine powered off. V(leave) leaves it running and
         reports it as pending, V(off) shuts the guest down.
+      - A boot disk of method C(bdm) always needs it.
     type: str
     choices: [leave, "off"]
     default: leave
@@ -100,7 +108,7 @@ attributes:
     description: Plans and returns what would change; writes nothing.
     support: full
   diff_mode:
-    description: Returns slots and boot order of each machine before and after.
+    description: Returns media, slots and boot order of each machine before and after.
     support: full
   idempotent:
     description: A machine that is as wished is left alone.
@@ -145,6 +153,17 @@ EXAMPLES = r"""
       targets: [{vms: "/DC1/vm/PVS/**", method: iso}]
     username: vmboot@vsphere.local
     password: "{{ vault_vmboot_password }}"
+
+- name: Boot disks instead of an ISO, for one folder of machines and the template they come from
+  vmboot.vsphere.fleet:
+    fleet:
+      version: 1
+      vcenter: {host: vc.example.net}
+      boot_servers: [{name: pvs1, address: 10.0.0.11}, {name: pvs2, address: 10.0.0.12}]
+      bootstrap: {bios: {file: ARDBP32.BIN}, uefi: {file: pvsnbpx64.efi}}
+      targets: [{vms: "/DC1/vm/PVS/**", method: bdm}]
+      templates: [{vms: "/DC1/vm/Templates/win11-pvs", method: bdm}]
+    power: "off"
 
 - name: Take it back
   vmboot.vsphere.fleet:
@@ -195,9 +214,15 @@ machines:
       type: list
       elements: dict
       contains:
-        what: {description: The device or setting., type: str, sample: boot order}
-        before: {description: As it was., type: str, sample: the firmware's own}
-        after: {description: As it becomes., type: str, sample: CD}
+        what:
+          description: The device or setting.
+          type: str
+          sample: boot disk at SCSI 0:0
+        before: {description: As it was., type: str, sample: none}
+        after:
+          description: As it becomes.
+          type: str
+          sample: "[shared-01] pvs-001/vmboot-boot-0123456789ab.vmdk"
         later: {description: It waits for the machine's next power off., type: bool}
     error:
       description: Why it failed, was refused or waits. Empty otherwise.
@@ -343,7 +368,8 @@ def present(params, fleet, session, sink, writing):
         sink=sink,
         **{name: params[name] for name in ("power", "hard_power_off", "window", "loader_dirs")},
     )
-    facts = {"action": "apply", "warnings": plan.warnings, "interrupted": result.interrupted}
+    said = (*plan.warnings, *result.notes)
+    facts = {"action": "apply", "warnings": said, "interrupted": result.interrupted}
     return {**facts, **of_run(result, plan.machines, diff)}
 
 
@@ -355,7 +381,7 @@ def undone(params, session, sink, writing):
         return {"action": "plan", "warnings": (), **of_plan(plan.machines, diff)}
     asked["window"] = params["window"]
     result = undo_run(params["run_id"], session, stop=writing(), sink=sink, **asked)
-    facts = {"action": "undo", "warnings": (), "interrupted": result.interrupted}
+    facts = {"action": "undo", "warnings": result.notes, "interrupted": result.interrupted}
     return {**facts, **of_run(result, plan.machines, diff)}
 
 

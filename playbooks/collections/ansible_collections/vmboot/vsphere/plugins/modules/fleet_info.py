@@ -14,7 +14,7 @@ author: The vmboot authors (!UNKNOWN)
 description:
   - Plans a fleet without changing anything and cuts the machines that have something to do into a
     canary and waves, as the fleet's C(rollout) section says. A playbook then hands wave after wave
-    to M(vmboot.vsphere.fleet).
+    to M(vmboot.vsphere.fleet). Templates are in the last waves.
   - Lists the runs that a rollout made, from the journals of the host that runs the module.
 options:
   fleet:
