@@ -20,11 +20,12 @@ from tests.unit.vsphere.builders import (
     uefi,
 )
 from tests.unit.vsphere.strategies import machines
-from vmboot.fleet.decide import IsoWish, Wanted, plan_machine
+from vmboot.fleet.decide import BdmWish, IsoWish, Wanted, plan_machine
 from vmboot.fleet.plan import Problem, Verdict
 from vmboot.fleet.steps import Step
 from vmboot.fleet.wayback import way_back
 from vmboot.model import BootMethod, Firmware
+from vmboot.vsphere.changes import AddDisk, MoveDevice, SetBootOrder, SetExtra
 from vmboot.vsphere.devices import machine_after, same_boot
 from vmboot.vsphere.machine import BootEntry, Connection, Machine, Power
 
@@ -165,3 +166,38 @@ def test_a_forced_way_back_of_what_nobody_changed_is_the_plain_one(found: Machin
     other = replace(after, boot_order=(*after.boot_order, BootEntry("floppy")))
     undo = way_back(before, [Step(before, changes).intent], other, force=True)
     assert same_boot(before, machine_after(other, undo.now)) == ()
+
+
+BDM_FILE = "[shared-01] vm/vmboot-boot-0123456789ab.vmdk"
+BDM = Wanted(BootMethod.BDM, bdm=BdmWish(BDM_FILE, "datastore-1", "boot 0123456789ab", BOTH))
+
+
+def test_method_bdm_moves_the_occupant_and_attaches_the_copy() -> None:
+    plan = plan_machine(machine(disk(SCSI), nic()), BDM)
+    assert (plan.verdict, plan.bdm, plan.iso) == (Verdict.CHANGE, BDM_FILE, "")
+    kinds = [type(change) for change in plan.now]
+    assert kinds == [MoveDevice, AddDisk, SetExtra, SetBootOrder]
+
+
+@pytest.mark.parametrize(
+    ("power", "verdict"), [("leave", Verdict.PENDING), ("off", Verdict.CHANGE)]
+)
+def test_a_running_machine_gets_its_disk_when_it_is_off(power: str, verdict: Verdict) -> None:
+    plan = plan_machine(running(disk(SCSI), nic()), BDM, power=power)  # type: ignore[arg-type]
+    assert (plan.verdict, plan.now, len(plan.later)) == (verdict, (), 4)
+
+
+def test_a_machine_whose_firmware_the_image_does_not_boot_is_refused() -> None:
+    wish = BdmWish(BDM_FILE, "ds", "boot 0123456789ab", frozenset({Firmware.UEFI}), image=True)
+    plan = plan_machine(machine(disk(SCSI), nic()), Wanted(BootMethod.BDM, bdm=wish))
+    assert plan.verdict is Verdict.REFUSED
+    assert plan.problems[0].message == "its firmware is BIOS, which the fleet's image does not boot"
+
+
+def test_secure_boot_is_refused_in_the_words_that_are_given() -> None:
+    said = Problem("Secure Boot is on", hint="set media.secure_boot.chain to shim-grub")
+    wish = BdmWish(BDM_FILE, "ds", "boot 0123456789ab", BOTH, insecure=said)
+    secure = replace(uefi(disk(SCSI), nic()), secure_boot=True)
+    assert plan_machine(secure, Wanted(BootMethod.BDM, bdm=wish)).problems == (said,)
+    signed = replace(wish, secure=True)
+    assert plan_machine(secure, Wanted(BootMethod.BDM, bdm=signed)).verdict is Verdict.CHANGE

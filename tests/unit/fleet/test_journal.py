@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,11 @@ from vmboot.fleet.decide import IsoWish, Wanted, plan_machine
 from vmboot.fleet.journal import (
     FILE,
     Closed,
+    Copied,
+    Copying,
+    Edited,
     Ended,
+    Foreign,
     Intent,
     Journal,
     Marked,
@@ -28,6 +33,7 @@ from vmboot.fleet.journal import (
     runs_dir,
 )
 from vmboot.fleet.runs import list_runs, load_run
+from vmboot.fleet.strays import as_stray
 from vmboot.model import BootMethod, Firmware
 from vmboot.vsphere.machine import Machine
 
@@ -281,3 +287,41 @@ def test_a_run_that_cannot_have_a_journal_does_not_begin(tmp_path: Path) -> None
         start(full)
 
     assert "VMBOOT_STATE" in (caught.value.hint or "")
+
+
+def copying(number: int = 1) -> Copying:
+    path = f"[shared-01] vm-{number}/vmboot-boot-0123456789ab.vmdk"
+    master = "[shared-01] vmboot/vmboot-boot-0123456789ab.vmdk"
+    return Copying(f"vm-{number}", master, path, "datastore-1", 8 << 20, "ef" * 32)
+
+
+def test_copies_are_told_apart_by_what_became_of_them(tmp_path: Path) -> None:
+    done, cut_off, somebodys = copying(1), copying(2), copying(3)
+    gone, locked = as_stray(copying(4)), as_stray(copying(5))
+    with start(tmp_path) as run:
+        run.write(done, cut_off, somebodys, Copied(done.path), Foreign(somebodys.path))
+        run.write(gone, locked, replace(locked, failed=True))
+    read = load_run(run.run_id, state=tmp_path)
+    assert read.copies == {done.path: done, cut_off.path: cut_off}
+    assert read.copied == {done.path}
+    assert read.removed == {gone.path: gone}
+
+
+def test_what_an_undo_deletes_is_what_its_chain_made_and_nobody_deleted(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        run.write(copying(1), copying(2), copying(3))
+        run.write(ended())
+    with start(tmp_path, verb="undo", undoes=(run.run_id,)) as undo:
+        undo.write(as_stray(copying(1)), ended())
+    chain = load_chain(run.run_id, state=tmp_path)
+    assert [copy.moid for copy in chain.copies()] == ["vm-2", "vm-3"]
+    assert [copy.moid for copy in chain.copies({"vm-3"})] == ["vm-3"]
+    assert chain.sources()[copying(1).path].source == copying(1).source
+
+
+def test_the_text_of_a_document_before_its_edit_is_kept(tmp_path: Path) -> None:
+    edited = Edited("/etc/fleet.yml", "version: 1\n# ünïcode\n", "ab" * 32)
+    with start(tmp_path) as run:
+        run.write(edited)
+    assert load_run(run.run_id, state=tmp_path).edited == edited
+    assert load_chain(run.run_id, state=tmp_path).edits == (edited,)
