@@ -190,7 +190,8 @@ def fleet_page() -> str:
         NOTE,
         "One document describes the wish. Unknown keys are errors, with file, line, column and the "
         "nearest known key. `vmboot schema` prints the JSON schema, for editors. A complete "
-        "document for a real site: [examples/fleet.yml](../../examples/fleet.yml).",
+        "document for a real site: [examples/fleet.yml](../../examples/fleet.yml); for boot disks: "
+        "[examples/boot-disks.yml](../../examples/boot-disks.yml).",
         table(("key", "value", "default", "meaning"), rows),
     ]
     return "\n\n".join(parts) + "\n"

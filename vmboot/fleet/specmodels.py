@@ -210,7 +210,8 @@ class BdmSection(LoaderSection):
         "imported (works on vSAN too); flat: by file upload",
     )
     pxe_on_disk: bool = Field(
-        False, description="ask the boot servers for work first; without work boot the next device"
+        False,
+        description="ask the boot servers for work first; without work boot the machine's own disk",
     )
 
 
