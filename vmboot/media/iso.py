@@ -12,18 +12,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from vmboot.errors import InputError, MissingToolError
+from vmboot.errors import MissingToolError
 from vmboot.media.chain import Chain, iso_files, uefi_files, uefi_parts
 from vmboot.media.fat import build_fat
 from vmboot.media.isodates import fix_dates
 from vmboot.media.loaders import LoaderSet, cure
 from vmboot.media.manifest import make_manifest
+from vmboot.media.naming import check_name, content_name
 from vmboot.media.script import render
 from vmboot.model import BootConfig, Firmware
 
@@ -40,7 +40,6 @@ LABEL vmboot
   KERNEL /ipxe.lkrn
   INITRD /script.ipx
 """
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,7 @@ def build_iso(
     :raises InputError: the config or the name cannot be used, or not with this chain
     :raises MissingToolError: ``loaders`` lacks a program, or one that can do what is asked
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} is not a name of lower-case letters, digits and '-'")
+    check_name(name)
     script = render(config).encode("ascii")
     require(config, loaders, chain)
     manifest = make_manifest(config, loaders, script)
@@ -76,7 +74,7 @@ def build_iso(
         manifest["chain"] = chain.value
     data = fix_dates(_write(_files(config, loaders, script, manifest, chain), config))
     digest = hashlib.sha256(data).hexdigest()
-    return BootIso(data, digest, f"vmboot-{name}-{digest[:12]}.iso", manifest)
+    return BootIso(data, digest, content_name(name, digest, "iso"), manifest)
 
 
 def require(config: BootConfig, loaders: LoaderSet, chain: Chain = Chain.IPXE) -> None:

@@ -15,7 +15,10 @@ def check_name(name: str) -> None:
     :raises InputError: not 1 to 40 lower-case letters, digits and hyphens
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} is not a name of lower-case letters, digits and '-'")
+        raise InputError(
+            f"{name!r} is not a name of lower-case letters, digits and '-'",
+            hint="it becomes part of a file name: at most 40 of them, such as site-2",
+        )
 
 
 def content_name(name: str, digest: str, suffix: str) -> str:

@@ -16,5 +16,6 @@ def test_a_plain_name_is_accepted(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "A", "ä", "a/b", "a b", "x" * 41, "a\n"])
 def test_any_other_name_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match="lower-case letters"):
+    with pytest.raises(InputError, match="lower-case letters") as caught:
         check_name(name)
+    assert "at most 40" in (caught.value.hint or "")
