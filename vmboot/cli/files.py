@@ -38,20 +38,34 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 def write_once(files: Mapping[Path, bytes]) -> None:
-    """Write ``files`` in their order; a file that is there already must hold the same.
+    """Write ``files`` in their order, all or none; one that holds the same already is left alone.
 
     :raises RefusedError: one is there with other content; then none is written
     :raises InputError: nothing can be written there
     """
-    for path, data in files.items():
-        check_new(path)
-        if path.exists() and not _holds(path, data):
-            raise RefusedError(
-                f"{path} is there already, with other content",
-                hint="name another file, or remove it first",
-            )
-    for path, data in files.items():
-        write_new(path, data)
+    missing = [path for path, data in files.items() if _is_missing(path, data)]
+    written: list[Path] = []
+    try:
+        for path in missing:
+            write_new(path, files[path])
+            written.append(path)
+    except BaseException:  # Ctrl-C too must not leave one half of a disk
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _is_missing(path: Path, data: bytes) -> bool:
+    """False if it is there already; see :func:`write_once` for what is raised."""
+    check_new(path)
+    if not os.path.lexists(path):
+        return True
+    if not _holds(path, data):
+        raise RefusedError(
+            f"{path} is there already, with other content",
+            hint="name another file, or remove it first",
+        )
+    return False
 
 
 def _holds(path: Path, data: bytes) -> bool:

@@ -17,6 +17,7 @@ def disk_files(raw: bytes, *, stem: str, format: DiskFormat) -> Mapping[str, byt
 
     :param raw: the disk, whole sectors
     :param stem: file name without suffix
+    :raises InputError: a VMDK cannot name such a file
     """
     if format == "raw":
         return {f"{stem}.img": raw}
@@ -24,4 +25,4 @@ def disk_files(raw: bytes, *, stem: str, format: DiskFormat) -> Mapping[str, byt
         return {f"{stem}.vmdk": stream_optimized(raw)}
     extent = f"{stem}-flat.vmdk"
     text = flat_descriptor(len(raw) // SECTOR, extent, kind="monolithicFlat", cid=content_id(raw))
-    return {f"{stem}.vmdk": text.encode("ascii"), extent: raw}
+    return {f"{stem}.vmdk": text.encode("utf-8"), extent: raw}

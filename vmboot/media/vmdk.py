@@ -78,7 +78,10 @@ def flat_descriptor(
     """
     printable = extent_name.isprintable() and not _FORBIDDEN & set(extent_name)
     if sectors < 1 or extent_name in {"", ".", ".."} or not printable:
-        raise InputError(f"a VMDK cannot have {sectors} sectors in a file named {extent_name!r}")
+        raise InputError(
+            f"a VMDK cannot have {sectors} sectors in a file named {extent_name!r}",
+            hint="choose a file name without quotation marks, slashes and control characters",
+        )
     word, offset = ("VMFS", "") if kind == "vmfs" else ("FLAT", " 0")
     extent = f'RW {sectors} {word} "{extent_name}"{offset}'
     return descriptor(sectors=sectors, create_type=kind, extent=extent, cid=cid, adapter=adapter)

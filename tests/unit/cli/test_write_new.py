@@ -1,4 +1,5 @@
 import errno
+import resource
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,30 @@ def test_a_file_that_is_there_is_not_replaced_by_other_content(tmp_path):
     assert (tmp_path / "b").read_bytes() == b"old"
 
 
-def test_a_file_that_holds_the_same_already_is_fine(tmp_path):
+def test_a_file_that_holds_the_same_already_is_left_alone(tmp_path):
+    (tmp_path / "elsewhere").write_bytes(b"same")
+    (tmp_path / "b").symlink_to(tmp_path / "elsewhere")
     for _ in range(2):
         write_once({tmp_path / "a": b"same", tmp_path / "b": b"same"})
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == b"same"
+    assert (tmp_path / "a").read_bytes() == b"same"
+    assert (tmp_path / "b").is_symlink()
+
+
+def test_a_link_that_leads_nowhere_is_not_replaced(tmp_path):
+    (tmp_path / "a").symlink_to("gone")
+    with pytest.raises(RefusedError):
+        write_once({tmp_path / "a": b"new"})
+    assert (tmp_path / "a").is_symlink()
+
+
+@pytest.mark.parametrize("limit", [0, 1000])
+def test_when_the_disk_is_full_no_half_is_left(tmp_path, limit):
+    """A limit on the size of files fails as a full disk does."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(InputError, match=r"cannot write .*b: File too large"):
+            write_once({tmp_path / "a": b"x" * limit, tmp_path / "b": b"x" * 10_000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_soft, hard))
+    assert list(tmp_path.iterdir()) == []

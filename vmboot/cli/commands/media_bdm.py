@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import rich_click as click
 
@@ -26,9 +26,8 @@ from vmboot.model import BootConfig, BootMethod
 
 if TYPE_CHECKING:
     from vmboot.media.bdm import BootDisk
+    from vmboot.media.diskfiles import DiskFormat
 
-Format = Literal["raw", "vmdk-stream", "vmdk-flat"]
-_SUFFIX = {"raw": ".img", "vmdk-stream": ".vmdk", "vmdk-flat": ".vmdk"}
 _SIZE = re.compile(r"([0-9]{1,6})(M|MiB)", re.IGNORECASE)
 
 
@@ -44,7 +43,7 @@ class Options:
 
     source: Path | BootConfig
     layout: str | None = None
-    format: Format = "raw"
+    format: DiskFormat = "raw"
     size: int | None = None
     out: Path | None = None
     name: str | None = None
@@ -108,7 +107,7 @@ def parse(values: Mapping[str, Any]) -> Options:
     )
 
 
-def _format(given: str | None, out: Path | None) -> Format:
+def _format(given: str | None, out: Path | None) -> DiskFormat:
     vmdk = out is None or out.suffix.lower() == ".vmdk"
     chosen = given or ("vmdk-stream" if vmdk else "raw")
     if chosen == "raw" and out is not None and vmdk:
@@ -116,7 +115,12 @@ def _format(given: str | None, out: Path | None) -> Format:
             f"--format raw with --out {out}: a raw disk is no VMDK",
             hint="name it .img, or choose --format vmdk-stream or vmdk-flat",
         )
-    return cast("Format", chosen)
+    if chosen != "raw" and not vmdk:
+        raise InputError(
+            f"--format {chosen} with --out {out}: other programs tell a VMDK by its name",
+            hint="name it .vmdk, or choose --format raw",
+        )
+    return cast("DiskFormat", chosen)
 
 
 def parse_size(text: str | None) -> int | None:
@@ -151,10 +155,9 @@ def run(options: Options, terminal: Terminal) -> Exit:
         chain=options.chain,
         loader_dirs=options.loader_dirs,
     )
-    file = options.out or Path(disk.file_name).with_suffix(_SUFFIX[options.format])
-    written = _write(file, disk, options.format)
+    written = _write(disk, options.format, options.out)
     document = {
-        "file": str(file),
+        "file": str(written[0]),
         "files": [str(each) for each in written],
         "format": options.format,
         "layout": disk.layout,
@@ -166,17 +169,13 @@ def run(options: Options, terminal: Terminal) -> Exit:
     return Exit.OK
 
 
-def _write(file: Path, disk: BootDisk, form: Format) -> tuple[Path, ...]:
-    """Write the disk; the files that were written, the one to name first."""
-    from vmboot.media.vmdk import flat_descriptor, stream_optimized
+def _write(disk: BootDisk, form: DiskFormat, out: Path | None) -> tuple[Path, ...]:
+    """Write the disk, data before the descriptor that names them; the one to name first."""
+    from vmboot.media.diskfiles import disk_files
 
-    if form == "raw":
-        write_once({file: disk.data})
-        return (file,)
-    if form == "vmdk-stream":
-        write_once({file: stream_optimized(disk.data)})
-        return (file,)
-    extent = file.with_name(f"{file.stem}-flat{file.suffix}")
-    text = flat_descriptor(len(disk.data) // 512, extent.name, kind="monolithicFlat")
-    write_once({extent: disk.data, file: text.encode("utf-8")})
-    return file, extent
+    given = out or Path(disk.file_name)
+    names, contents = zip(*disk_files(disk.data, stem=given.stem, format=form).items(), strict=True)
+    first, *others = (given.with_name(name) for name in names)
+    paths = (out or first, *others)
+    write_once(dict(reversed(tuple(zip(paths, contents, strict=True)))))
+    return paths

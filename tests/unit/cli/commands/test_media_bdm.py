@@ -12,6 +12,8 @@ from vmboot.cli.exits import Exit
 from vmboot.errors import InputError, RefusedError
 from vmboot.media import loaders as loaders_module
 from vmboot.media.bdm import build_bdm
+from vmboot.media.diskimage import open_disk
+from vmboot.media.vmdk import content_id
 from vmboot.model import BootConfig, BootServer, Bootstrap, Firmware
 
 NONE = {"pxe_on_disk": False, "layout": None, "format_": None, "size": None}
@@ -64,6 +66,13 @@ def test_a_raw_disk_is_not_called_a_vmdk():
         parse({**GOOD, "out": Path("x.vmdk"), "format_": "raw"})
 
 
+@pytest.mark.parametrize("form", ["vmdk-stream", "vmdk-flat"])
+@pytest.mark.parametrize("name", ["x.img", "x"])
+def test_a_vmdk_is_called_one(form, name):
+    with pytest.raises(InputError, match="tell a VMDK by its name"):
+        parse({**GOOD, "out": Path(name), "format_": form})
+
+
 @pytest.mark.parametrize(("text", "size"), [(None, None), ("auto", None), ("8M", 8 << 20)])
 def test_sizes(text, size):
     assert parse_size(text) == size
@@ -110,6 +119,22 @@ def test_a_flat_vmdk_is_two_files(build):
     assert document["files"] == ["x.vmdk", "x-flat.vmdk"]
     assert Path("x-flat.vmdk").read_bytes() == DISK.data
     assert 'FLAT "x-flat.vmdk" 0' in Path("x.vmdk").read_text()
+
+
+def test_a_flat_vmdk_says_of_its_content_what_it_says_in_any_other_way(build):
+    build(format="vmdk-flat", out=Path("größe, x [1].VMDK"))
+    text = Path("größe, x [1].VMDK").read_text(encoding="utf-8")
+    assert f"CID={content_id(DISK.data):08x}" in text
+    assert 'FLAT "größe, x [1]-flat.vmdk" 0' in text
+    with open_disk("größe, x [1].VMDK") as disk:
+        assert disk.sha256() == DISK.sha256
+
+
+def test_a_name_that_a_vmdk_cannot_hold_writes_nothing(build):
+    with pytest.raises(InputError, match="in a file named") as caught:
+        build(format="vmdk-flat", out=Path('x"y.vmdk'))
+    assert "quotation marks" in (caught.value.hint or "")
+    assert list(Path().iterdir()) == []
 
 
 def test_it_never_replaces_another_file(build):
