@@ -161,16 +161,6 @@ def test_a_machine_that_must_not_be_touched_is_refused_with_the_reason(
     assert changed(before, site.dump()) == []
 
 
-def test_where_extents_have_no_path_the_disk_gets_there_all_the_same(site: Site) -> None:
-    before = site.dump()
-    path = next(p for p in before if p.endswith("/object-01"))
-    result = site.apply(site.fleet(f"targets: [{{vms: {path}, method: bdm}}]\n"))
-    assert result.done == 1
-    assert len(our_slots(site.dump()[path])) == 1
-    assert site.undo(result.run_id).done == 1
-    assert changed(before, site.dump()) == []
-
-
 @pytest.mark.parametrize("method", ["iso", "pxe"])
 def test_away_from_bdm_and_back_by_undo(site: Site, method: str) -> None:
     one = "/DC1/vm/PVS/BIOS/pvs-001"
