@@ -23,7 +23,7 @@ PVS1 = BootServer("10.0.0.11", "pvs1")
 PVS2 = BootServer("10.0.0.12", "pvs2")
 
 
-def _need_firmware(firmware: Firmware, *, secure_boot: bool = False) -> None:
+def need_firmware(firmware: Firmware, *, secure_boot: bool = False) -> None:
     try:
         find_qemu()
         find_firmware(firmware, secure_boot=secure_boot)
@@ -69,7 +69,7 @@ class BootLab:
         :param media_for: the firmwares that the ISO boots; the machine's own by default
         :param machine: fields of RehearsalMachine
         """
-        _need_firmware(firmware, secure_boot=bool(machine.get("secure_boot")))
+        need_firmware(firmware, secure_boot=bool(machine.get("secure_boot")))
         wanted = media_for or (firmware,)
         bootstrap = {each: bootstraps(transport)[each] for each in wanted}
         config = BootConfig(
@@ -134,7 +134,7 @@ class DiskLab:
         :param lab_servers: those that there are, where they are not the disk's
         :param config: fields of BootConfig
         """
-        _need_firmware(firmware)
+        need_firmware(firmware)
         wanted = {each: bootstraps()[each] for each in only}
         fields = {"servers": (PVS1, PVS2), "bootstrap": wanted, "retry_pause": 2.0, **config}
         carried = BootConfig(**fields)

@@ -8,8 +8,15 @@ from typing import Any
 import pytest
 
 from tests.lab.fleetlab import Site
+from vmboot.fleet.resolve import one_or_pattern
 from vmboot.lab import Vcenter
 from vmboot.media.grub import find_grub
+from vmboot.vsphere.changes import MoveDevice
+from vmboot.vsphere.inventory import read_index, read_machines
+from vmboot.vsphere.ourdisks import is_ours
+from vmboot.vsphere.reconfigure import reconfigure_job
+from vmboot.vsphere.slots import disks as disks_of
+from vmboot.vsphere.tasks import run_window
 
 ALL = """\
 targets: [{vms: "/DC1/vm/PVS/**", method: bdm}]
@@ -93,3 +100,22 @@ def switch_off(site: Site) -> None:
     for path, machine in site.dump().items():
         if machine["runtime.powerState"] == "poweredOn":
             site.lab.edit(path, power="off")
+
+
+def put_behind(site: Site, name: str) -> None:
+    """As an administrator who does not know better: the machine's own disk at 0:0, ours at 0:1.
+
+    The boot order is taken away, so that the slots count.
+    """
+    (entry,) = one_or_pattern(read_index(site.session), name)
+    free, first, second = 15, 0, 1
+    for is_mine, unit in ((True, free), (False, first), (True, second)):
+        (machine,) = read_machines(site.session, [entry.moid])
+        placed = disks_of(machine.hardware).values()
+        disk = next(disk for disk in placed if is_ours(disk, machine) is is_mine)
+        assert disk.controller is not None
+        assert disk.unit is not None
+        move = MoveDevice(disk.key, disk.label, disk.controller, disk.unit, disk.controller, unit)
+        (outcome,) = run_window(site.session, [reconfigure_job(machine, (move,))])
+        assert outcome.ok, outcome.error
+    site.lab.edit(entry.path, boot_order=[])
