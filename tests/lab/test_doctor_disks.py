@@ -60,42 +60,12 @@ def test_after_an_apply_nothing_is_left_to_do_and_new_machines_find_their_master
     assert there.message == "the master is there on shared-01"
 
 
-def test_what_is_missing_to_build_the_disk_is_told_with_the_cure(
-    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("vmboot.media.loaders.find_grub", lambda: None)
-    monkeypatch.setattr("vmboot.media.loaders.find_loaders", lambda *, dirs: ())
-    fleet = site.fleet(ONE)
-    found = check_fleet(fleet, None, probe_servers=False, loader_dirs=[tmp_path])
-    assert [(f.name, f.state) for f in found] == [("BDM disk", "fail"), ("BDM disk", "fail")]
-    assert "no loader for BIOS boot disks: GRUB for BIOS" in found[0].message
-    assert "no loader for UEFI boot disks: iPXE for UEFI" in found[1].message
-    assert all("run: " in (f.hint or "") for f in found)
-
-
-def test_an_image_that_cannot_be_used_is_named_with_its_place(site: Site) -> None:
-    text = f"media: {{bdm: {{image: nowhere.vhd}}}}\n{ONE}"
-    (found,) = about(site, text, "BDM disk")
-    assert found.state == "fail"
-    assert "fleet.yml:4:" in found.message
-    assert "nowhere.vhd" in found.message
-    assert "vmboot media inspect" in (found.hint or "")
-
-
 def test_machines_with_secure_boot_learn_of_the_chains(site: Site) -> None:
     text = "targets: [{vms: sb-01, method: bdm}]\n"
     (found,) = about(site, text, "Secure Boot")
     assert found.state == "fail"
     assert "sb-01" in found.message
     assert "or turn Secure Boot off" in (found.hint or "")
-
-
-def test_a_chain_that_cannot_be_built_says_what_else_would_do(site: Site) -> None:
-    text = f"media: {{secure_boot: {{chain: site-key}}}}\n{ONE}"
-    (found,) = about(site, text, "BDM disk for Secure Boot")
-    assert found.state == "fail"
-    assert "vmboot loaders sign" in (found.hint or "")
-    assert [f.state for f in about(site, text, "BDM disk")] == ["ok"]
 
 
 def test_machines_whose_slot_cannot_be_used_are_counted_and_the_first_named(site: Site) -> None:

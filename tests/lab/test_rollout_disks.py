@@ -1,5 +1,6 @@
 """A rollout of boot disks through ansible-runner: check, canary, waves, again, and back."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.bdmlab import boots_first, copies, digests, disks, need_grub, our_slots
-from tests.lab.fleetlab import changed, make_loaders
+from tests.lab.fleetlab import changed, make_loaders, site_on
 from tests.lab.rollout_steps import planned, runner, started_waves
 from tests.soap import dump
 from vmboot.fleet.rollout import RolloutState
@@ -93,24 +94,45 @@ def test_disks_go_in_wave_by_wave_with_one_master_a_datastore_and_out_again(lab,
     assert (copies(lab), digests(lab)) == ([], content)
 
 
-def test_check_and_diff_show_disk_and_order(lab, fleet_file, repository):
+def playbook(lab, folder, repository, name, *options):
+    """Runs a playbook with Ansible alone, on the lab's inventory."""
     run = subprocess.run(
         [
             Path(sys.executable).parent / "ansible-playbook",
             f"--inventory={repository / 'inventories' / 'lab'}",
-            "--extra-vars=vmboot_fleet=fleet.yml",
-            f"--extra-vars={{'vmboot_loader_dirs': ['{fleet_file.parent / 'loaders'}']}}",
-            "--check",
-            "--diff",
-            repository / "playbooks" / "rollout.yml",
+            *options,
+            repository / "playbooks" / name,
         ],
-        cwd=fleet_file.parent,
-        env=os.environ | lab.environment() | {"PWD": str(fleet_file.parent)},
+        cwd=folder,
+        env=os.environ | lab.environment() | {"PWD": str(folder)},
         capture_output=True,
         text=True,
     )
     assert run.returncode == 0, run.stdout
-    assert "+boot disk at SCSI 0:0: [shared-01] pvs-001/vmboot-boot-" in run.stdout
-    assert "-boot disk at SCSI 0:0: none" in run.stdout
-    assert "+boot order: disk SCSI 0:0, Network adapter 1" in run.stdout
+    return run
+
+
+def test_check_and_diff_show_disk_and_order(lab, fleet_file, repository):
+    folder = fleet_file.parent
+    variables = json.dumps(
+        {"vmboot_fleet": "fleet.yml", "vmboot_loader_dirs": [str(folder / "loaders")]}
+    )
+    options = (f"--extra-vars={variables}", "--check", "--diff")
+    said = playbook(lab, folder, repository, "rollout.yml", *options).stdout
+    assert "+boot disk at SCSI 0:0: [shared-01] pvs-001/vmboot-boot-" in said
+    assert "-boot disk at SCSI 0:0: none" in said
+    assert "+boot order: disk SCSI 0:0, Network adapter 1" in said
     assert copies(lab) == []
+
+
+def test_an_undo_warns_of_a_copy_that_could_not_be_deleted(lab, fleet_file, repository):
+    one = "targets: [{vms: /DC1/vm/PVS/BIOS/pvs-001, method: bdm}]\n"
+    with site_on(lab, fleet_file.parent) as site:
+        site.apply(site.fleet(one, name="one.yml"), rollout="rollout-1")
+    lab.fault("fault", method="DeleteVirtualDisk_Task", fault="FileLocked", count=-1)
+    variable = "--extra-vars=vmboot_rollout=rollout-1"
+    said = playbook(lab, fleet_file.parent, repository, "undo.yml", variable)
+    (left,) = copies(lab)
+    assert '"done": 1' in said.stdout
+    assert "[WARNING]" in said.stdout + said.stderr
+    assert left in " ".join((said.stdout + said.stderr).split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -48,11 +48,12 @@ class MediaCheck:
         secure = machine.secure_boot and self.media.has_secure(method)
         return self._built.get((method, secure))
 
-    def secure_hint(self, method: BootMethod) -> str:
-        """What to do for machines with Secure Boot that these media do not start."""
-        if self.fleet.image(method) is not None:
+    def secure_hint(self, medium: Medium, machines: Iterable[Machine]) -> str | None:
+        """What to do for ``machines`` with Secure Boot that ``medium`` does not start."""
+        problem = self.media.insecure(medium, machines)
+        if problem is None:
             return "name an image whose loader is signed, or turn Secure Boot off"
-        return advice(self._options[method])
+        return problem.hint
 
     @cached_property
     def _options(self) -> dict[BootMethod, tuple[SecureOption, ...]]:

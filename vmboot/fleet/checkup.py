@@ -142,11 +142,13 @@ class VcenterCheck:
         for method, title in TITLES.items():
             found = self._booting(method)
             secure = [(m, medium) for _, m, medium in found if m.secure_boot]
-            refused = [m.path for m, medium in secure if not medium.secure]
+            refused = [(m, medium) for m, medium in secure if not medium.secure]
             if refused:
+                machines, mediums = zip(*refused, strict=True)
                 message = f"the loader on the {title} is not signed, so these are refused: "
-                hint = self.media.secure_hint(method)
-                yield Finding("Secure Boot", "fail", f"{message}{few(refused)}", hint)
+                hint = self.media.secure_hint(mediums[0], machines)
+                named = few([machine.path for machine in machines])
+                yield Finding("Secure Boot", "fail", f"{message}{named}", hint)
             if len(secure) > len(refused):
                 number = count(len(secure) - len(refused))
                 message = f"the loader on the {title} of {number} is signed"
