@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from vmboot.vsphere import soap
 from vmboot.vsphere.collector import Found, Walk, retrieve
+from vmboot.vsphere.dspath import file_name
 from vmboot.vsphere.inventory import BATCH, read_index
 from vmboot.vsphere.ourdisks import our_name
 from vmboot.vsphere.reader import hardware_of
@@ -22,6 +23,8 @@ from vmboot.vsphere.soap import Ref
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
+
+__all__ = ["Holders", "file_name", "holders_of", "read_holders"]
 
 _DEVICES = "config.hardware.device"
 _PROPERTIES = {
@@ -81,11 +84,6 @@ def holders_of(found: Iterable[Found], paths: Mapping[str, str]) -> Holders:
         for name in dict.fromkeys((*_isos(one), *map(our_name, disks))):
             by_file.setdefault(name, []).append(who)
     return Holders(_frozen(by_file), tuple(unreadable), _frozen(by_disk), of_machine)
-
-
-def file_name(path: str) -> str:
-    """The last part of a datastore path."""
-    return path.rpartition("/")[2].rpartition("] ")[2]
 
 
 def _read(session: Session, moids: Iterable[str]) -> Iterator[Found]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 
+from vmboot.vsphere.dspath import file_name
 from vmboot.vsphere.machine import Bus, Device, DeviceKind, Hardware, Machine
 from vmboot.vsphere.slots import slot_of
 
@@ -33,7 +34,7 @@ def our_name(file: str) -> str:
     >>> our_name("[shared-01] pvs-001/vmboot-boot-0123456789ab-000002.vmdk")
     'vmboot-boot-0123456789ab.vmdk'
     """
-    name = file.rpartition("/")[2]
+    name = file_name(file)
     if not name.startswith("vmboot-"):
         return ""
     name = _DELTA.sub("", name)

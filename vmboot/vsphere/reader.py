@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 from vmboot.model import Firmware
 from vmboot.vsphere import soap
 from vmboot.vsphere.collector import Found
+from vmboot.vsphere.dspath import folder_of
 from vmboot.vsphere.machine import (
     BootEntry,
     Bus,
@@ -130,7 +131,7 @@ def machine_of(found: Found, finder: PathFinder, computes: Mapping[str, str]) ->
         hardware=hardware_of(found.props.get("config.hardware.device")),
         boot_order=boot_order_of(options),
         unavailable=_unavailable(found),
-        home=found.text("config.files.vmPathName").rpartition("/")[0],
+        home=folder_of(found.text("config.files.vmPathName")),
         media=_extra(found, _MEDIA),
         quick_boot=_truth(_extra(found, _QUICK_BOOT)),
         fault_tolerant=found.text("runtime.faultToleranceState") not in ("", "notConfigured"),

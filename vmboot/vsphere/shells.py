@@ -19,6 +19,7 @@ from vmboot.events import Event, Sink, ignore
 from vmboot.vsphere import soap
 from vmboot.vsphere.collector import Found, retrieve
 from vmboot.vsphere.disks import delete_disk, relative
+from vmboot.vsphere.dspath import folder_of
 from vmboot.vsphere.files import list_folder
 from vmboot.vsphere.inventory import read_index
 from vmboot.vsphere.machine import DeviceKind
@@ -162,7 +163,7 @@ def _read(session: Session, moids: Iterable[str]) -> Iterator[Shell]:
 
 def shell_of(found: Found) -> Shell:
     """Pure: what a machine is as a shell, and what speaks against removing it."""
-    home = found.text("config.files.vmPathName").rpartition("/")[0]
+    home = folder_of(found.text("config.files.vmPathName"))
     devices = hardware_of(found.props.get("config.hardware.device")).devices
     disks = tuple(d.file for d in devices if d.kind is DeviceKind.DISK)
     extra = _extra(found)
@@ -191,7 +192,7 @@ def shell_of(found: Found) -> Shell:
 
 
 def _inside(home: str, disk: str) -> bool:
-    return bool(home) and disk.rpartition("/")[0] == home
+    return "] " in home and folder_of(disk) == home
 
 
 def _time(text: str) -> datetime | None:

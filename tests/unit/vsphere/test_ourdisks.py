@@ -29,6 +29,7 @@ DELTA = BDM.replace(".vmdk", "-000001.vmdk")
         (BDM, "vmboot-boot-0123456789ab.vmdk"),
         (DELTA, "vmboot-boot-0123456789ab.vmdk"),
         ("[vsan] 5f3c-aa/vmboot-my-site-2-0123456789ab.vmdk", "vmboot-my-site-2-0123456789ab.vmdk"),
+        ("[ds] vmboot-boot-0123456789ab.vmdk", "vmboot-boot-0123456789ab.vmdk"),
         ("[ds] a/vmboot-boot-0123456789ab-flat.vmdk", ""),
         ("[ds] a/vmboot-boot-0123456789AB.vmdk", ""),
         ("[ds] a/vmboot-boot-0123456789a.vmdk", ""),

@@ -171,6 +171,12 @@ def test_what_a_boot_disk_depends_on():
     assert (found.quick_boot, found.fault_tolerant, found.encrypted) == (False, True, True)
 
 
+def test_a_machine_may_lie_in_no_folder():
+    found = machine_with(config_files_vmPathName="[shared-01] pvs-001.vmx")
+
+    assert found.home == "[shared-01]"
+
+
 def test_most_machines_have_nothing_of_it():
     found = machine_with(runtime_faultToleranceState="notConfigured")
 
