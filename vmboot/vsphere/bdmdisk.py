@@ -28,12 +28,13 @@ cluster's quorum).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
 from vmboot.errors import InputError
-from vmboot.vsphere.bootorder import plan_disk_order
+from vmboot.vsphere.bootorder import nics, plan_disk_order
 from vmboot.vsphere.cdrom import SlotPlan, out_of_reach
 from vmboot.vsphere.changes import (
     AddController,
@@ -45,6 +46,7 @@ from vmboot.vsphere.changes import (
     SetBootOrder,
     SetExtra,
 )
+from vmboot.vsphere.dspath import folder_of
 from vmboot.vsphere.effects import machine_after
 from vmboot.vsphere.machine import Bus, Device, DeviceKind, Hardware, Machine, Power
 from vmboot.vsphere.ourdisks import (
@@ -54,6 +56,7 @@ from vmboot.vsphere.ourdisks import (
     is_ours,
     media_of,
     media_on,
+    our_name,
 )
 from vmboot.vsphere.slots import (
     PVSCSI_MODEL,
@@ -71,6 +74,7 @@ LSI_MODEL = "VirtualLsiLogicController"
 PVSCSI_HW_VERSION = 7
 """The oldest virtual hardware with PVSCSI (VMware KB 1010398)."""
 MULTI_WRITER = "sharingMultiWriter"
+_OBJECT_FOLDER = re.compile(r"\] [0-9a-f]{8}-[0-9a-f]{4}-")
 _NEW_CONTROLLER = -301
 _NEW_DISK = -302
 
@@ -124,7 +128,7 @@ def plan_bdm(
     if problems:
         return SlotPlan(problems=problems)
     needs_off = bool(moves) or (bool(changes) and machine.power is Power.SUSPENDED)
-    return SlotPlan(changes, powered_off_only=needs_off, problems=tuple(_remarks(layout)))
+    return SlotPlan(changes, powered_off_only=needs_off, problems=tuple(_remarks(layout, file)))
 
 
 def boot_place(machine: Machine) -> Slot:
@@ -316,8 +320,9 @@ def _disk_obstacles(disk: Device, layout: _Layout) -> Iterator[Problem]:
         )
 
 
-def _remarks(layout: _Layout) -> Iterator[Problem]:
-    """What a person should know: a BDM disk at the wrong place does not boot."""
+def _remarks(layout: _Layout, file: str) -> Iterator[Problem]:
+    """What a person should know, though it stands in nobody's way."""
+    # A BDM disk at the wrong place does not boot.
     wrong = [disk for disk in (*layout.stale, layout.wanted) if disk not in (None, layout.held)]
     for disk in wrong:
         assert disk is not None
@@ -325,3 +330,30 @@ def _remarks(layout: _Layout) -> Iterator[Problem]:
         yield Problem(
             f"the BDM disk sits at {place}; the firmware boots only {layout.slot}", warning=True
         )
+    if layout.wanted is not None and _is_anothers(layout.wanted.file, file):
+        yield Problem(
+            f"its BDM disk {layout.wanted.file} is not in its own folder: a master, or another "
+            "machine's copy, which only one machine can use at a time",
+            hint="take it out of the machine by hand and keep its file: the next apply gives the "
+            "machine a copy of its own",
+            warning=True,
+        )
+    if not nics(layout.machine):
+        yield Problem(
+            "it has no network card, so its loader reaches no boot server",
+            hint="add one, or leave this machine out",
+            warning=True,
+        )
+
+
+def _is_anothers(held: str, own: str) -> bool:
+    """Whether a disk lies in another folder of the datastore that the machine's own would be on.
+
+    One on another datastore was moved there, and a clone's has a name of its own. A vSAN names
+    folders by ids, which say nothing.
+    """
+    there, home = folder_of(held), folder_of(own)
+    if not our_name(held):
+        return False
+    same_datastore = there.partition("]")[0] == home.partition("]")[0]
+    return same_datastore and there != home and not _OBJECT_FOLDER.search(there + home)

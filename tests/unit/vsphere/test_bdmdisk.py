@@ -314,6 +314,36 @@ def test_ours_at_the_wrong_unit_moves_to_the_right_one_and_is_spoken_of():
     assert not plan.refused
 
 
+@pytest.mark.parametrize(
+    ("file", "is_anothers"),
+    [
+        ("[shared-01] vmboot/vmboot-boot-0123456789ab.vmdk", True),
+        ("[shared-01] b/vmboot-boot-0123456789ab.vmdk", True),
+        ("[shared-01] vmboot-boot-0123456789ab.vmdk", True),
+        (BDM.replace(".vmdk", "-000001.vmdk"), False),
+        ("[shared-02] a_1/vmboot-boot-0123456789ab.vmdk", False),
+        ("[shared-01] 5f3c01aa-12cd-0001/vmboot-boot-0123456789ab.vmdk", False),
+    ],
+)
+def test_a_master_that_somebody_attached_by_hand_is_spoken_of(file: str, is_anothers: bool):
+    plan = planned(replace(right(), hardware=machine(disk(SCSI, file=file), nic()).hardware))
+
+    assert [
+        (p.warning, f"its BDM disk {file} is not in its own folder" in p.message)
+        for p in (plan.problems)
+    ] == [(True, True)] * is_anothers
+    assert not plan.refused
+
+
+def test_a_machine_without_a_network_card_is_spoken_of():
+    plan = planned(machine(disk(SCSI)))
+
+    assert plan.changes
+    assert [(problem.warning, problem.message) for problem in plan.problems] == [
+        (True, "it has no network card, so its loader reaches no boot server")
+    ]
+
+
 def test_an_older_one_elsewhere_goes_too():
     found = machine(disk(SCSI), disk(SCSI, 1, key=2001, file=OLD_BDM), nic())
 
