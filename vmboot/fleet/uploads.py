@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ from vmboot.fleet.plan import Upload
 from vmboot.fleet.runs import Run
 from vmboot.vsphere.disks import delete_remains
 from vmboot.vsphere.hashcache import HashCache
-from vmboot.vsphere.importing import Way, import_disk, leftovers, parts_of_disk
+from vmboot.vsphere.importing import Way, leftovers, parts_of_disk
 from vmboot.vsphere.importing import remove_leftovers as remove_shells
+from vmboot.vsphere.importmany import import_disks
 from vmboot.vsphere.placement import DatastoreChoice, choice_of
 from vmboot.vsphere.storage import Storage, read_storage
 from vmboot.vsphere.transfer import delete, parts_of, stat, upload
@@ -45,12 +47,17 @@ def send_media(
         storage = read_storage(session)
     except VmbootError as error:
         return {one.path: error for one in uploads}
-    for one in missing:
+    for one in (each for each in missing if each.kind == "iso"):
         try:
-            _send(session, journal, one, find(one), storage, way, sink)
+            _send(session, journal, one, find(one), storage, sink)
         except VmbootError as error:
             errors[one.path] = error
             sink(Event("upload.failed", error.message, one.path))
+    by_hash: dict[str, list[Upload]] = defaultdict(list)
+    for one in (each for each in missing if each.kind == "bdm"):
+        by_hash[one.sha256].append(one)
+    for masters in by_hash.values():
+        errors |= _import(session, journal, masters, find, storage, way, sink)
     return errors
 
 
@@ -60,49 +67,70 @@ def _send(
     one: Upload,
     medium: Medium,
     storage: Storage,
-    way: Way,
     sink: Sink,
 ) -> None:
     datastore = _choice(storage, one.moid)
     if datastore is None:
-        raise RefusedError(f"datastore {one.datastore} is gone", hint="plan again")
+        raise _gone(one)
     journal.write(Uploading(one.path, one.moid, one.sha256, medium.servers))
-    if one.kind == "bdm":
-        _import(session, datastore, one, medium, way, sink)
-    else:
-        upload(
-            session,
-            datastore=datastore,
-            path=one.file,
-            data=medium.data,
-            sha256=medium.sha256,
-            look_first=False,
-            sink=sink,
-        )
+    upload(
+        session,
+        datastore=datastore,
+        path=one.file,
+        data=medium.data,
+        sha256=medium.sha256,
+        look_first=False,
+        sink=sink,
+    )
     journal.write(Uploaded(one.path))
 
 
 def _import(
     session: Session,
-    datastore: DatastoreChoice,
-    one: Upload,
-    medium: Medium,
+    journal: Journal,
+    masters: Sequence[Upload],
+    find: Callable[[Upload], Medium],
+    storage: Storage,
     way: Way,
     sink: Sink,
-) -> None:
+) -> dict[str, VmbootError]:
+    """The same disk onto several datastores at once."""
     from vmboot.media.vmdk import stream_optimized
 
-    import_disk(
+    try:
+        medium = find(masters[0])
+    except VmbootError as error:
+        return {one.path: error for one in masters}
+    stores = {one.moid: _choice(storage, one.moid) for one in masters}
+    errors: dict[str, VmbootError] = {
+        one.path: _gone(one) for one in masters if stores[one.moid] is None
+    }
+    ready = {one.moid: one for one in masters if stores[one.moid] is not None}
+    journal.write(
+        *(Uploading(one.path, one.moid, one.sha256, medium.servers) for one in ready.values())
+    )
+    for ended in import_disks(
         session,
-        datastore=datastore,
-        path=one.file,
+        [store for store in stores.values() if store is not None],
+        path=masters[0].file,
         raw=medium.data,
         stream=lambda: stream_optimized(medium.data),
         sha256=medium.sha256,
         way=way,
         cache=HashCache(),
         sink=sink,
-    )
+    ):
+        one = ready[ended.datastore.moid]
+        if ended.error is None:
+            journal.write(Uploaded(one.path))
+        else:
+            errors[one.path] = ended.error
+            sink(Event("upload.failed", ended.error.message, one.path))
+    return errors
+
+
+def _gone(one: Upload) -> RefusedError:
+    return RefusedError(f"datastore {one.datastore} is gone", hint="plan again")
 
 
 def _missing(session: Session, uploads: Sequence[Upload]) -> list[Upload]:
