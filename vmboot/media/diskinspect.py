@@ -66,7 +66,7 @@ def _inspect(disk: DiskImage) -> DiskInspection:
         volumes={each.partition: each.fat for each in found.volumes},
         unreadable=found.unreadable,
         loaders=by_volume(found, found.programs.known),
-        unusable=by_volume(found, found.programs.unusable),
+        unusable={**by_volume(found, found.programs.unusable), **found.unread},
         shims={each.partition: _shim(found, each) for each in found.volumes},
         ours=own is not None,
     )

@@ -23,6 +23,7 @@ from vmboot.model import Firmware
 SECTOR = 512
 PROGRAM = "EFI/BOOT/BOOTX64.EFI"
 PVS_PROGRAM = "EFI/BOOT/PVSBOOTX64.EFI"
+KERNEL, SCRIPT = "ipxe.lkrn", "autoexec.ipxe"
 RENAME = "rename it to BOOTX64.EFI: `vmboot media import --rename-bootx64`"
 _OTHERS = {
     "efi/boot/bootaa64.efi": "arm64",
@@ -41,7 +42,7 @@ class DiskFacts:
     :param volumes: FAT volumes by partition number, 0 for a disk without a partition table
     :param unreadable: why a partition that should hold a FAT volume cannot be read
     :param loaders: programs by partition and path in lower case
-    :param unusable: why a file with the name of a program is none, by the same key
+    :param unusable: why a program is none, or a script cannot be read, by the same key
     :param shims: what stands against a shim's boot, by partition
     :param ours: the disk carries our manifest or script
     """
@@ -72,7 +73,9 @@ def judge_disk(facts: DiskFacts) -> Verdict:
         secure_boot=program is not None and not secure,
         why_not={Firmware.BIOS: bios, Firmware.UEFI: uefi},
     )
-    return Verdict(boots, tuple(_problems(facts, bios, uefi)), (*_notes(facts, chosen), *secure))
+    startable = tuple(number for number, against in sides.items() if not against)
+    notes = (*_notes(facts, chosen), *_several(startable), *secure)
+    return Verdict(boots, tuple(_problems(facts, bios, uefi)), notes)
 
 
 def _problems(facts: DiskFacts, bios: tuple[str, ...], uefi: tuple[str, ...]) -> Iterator[str]:
@@ -116,15 +119,22 @@ def _uefi(facts: DiskFacts, number: int) -> Iterator[str]:
     elif key not in facts.loaders or facts.loaders[key].firmware is not Firmware.UEFI:
         yield f"{PROGRAM} is not a UEFI program"
     else:
-        yield from _program(facts.loaders[key], volume)
+        yield from _program(
+            facts.loaders[key], volume, lost=facts.unusable.get((number, SCRIPT), "")
+        )
         yield from filter(None, (facts.shims[number].missing,))
 
 
-def _program(program: Identity, volume: FatVolume) -> Iterator[str]:
+def _program(program: Identity, volume: FatVolume, *, lost: str) -> Iterator[str]:
+    """
+    :param lost: why the script in the root cannot be read
+    """
     if program.arch != "x86_64":
         yield f"{PROGRAM} is for {program.arch} machines, not for x86_64"
     if not reads_script(program) and any(is_script(file.path) for file in volume.files):
         yield f"{ignores_script(program)}, so it would not find its boot servers"
+    if reads_script(program) and lost:
+        yield f"{SCRIPT} {lost}"
 
 
 def _missing(volume: FatVolume) -> str:
@@ -134,6 +144,12 @@ def _missing(volume: FatVolume) -> str:
     if other:
         return f"{PROGRAM} is missing; what is there is for {other} machines"
     return f"{PROGRAM} is missing"
+
+
+def _several(startable: tuple[int, ...]) -> Iterator[str]:
+    if len(startable) > 1:
+        numbers = " and ".join(map(str, startable))
+        yield f"partitions {numbers} each have a {PROGRAM}: the firmware starts the first it finds"
 
 
 def _notes(facts: DiskFacts, chosen: int | None) -> Iterator[str]:
@@ -198,9 +214,20 @@ def _volume(facts: DiskFacts, number: int, start: int) -> Iterator[str]:
     elif volume_code(sector) is Code.NONE:
         yield f"the boot sector of {where} holds no boot program"
     elif volume_code(sector) is Code.GRUB:
+        yield from _moved(facts, sector, start)
         yield from _grub(facts, sector, number)
     elif volume_code(sector) is Code.SYSLINUX and not _has(facts, number, "ldlinux.sys"):
         yield f"{where} has the boot sector of syslinux, but ldlinux.sys is missing"
+
+
+def _moved(facts: DiskFacts, sector: bytes, start: int) -> Iterator[str]:
+    """Our GRUB lies right behind the first sector of its partition, and knows only where."""
+    block = grub_core(sector)
+    if facts.ours and block != start + 1:
+        yield (
+            f"GRUB looks for its second part in block {block}, but it is in block {start + 1}: "
+            "the partition was moved"
+        )
 
 
 def _has(facts: DiskFacts, number: int, name: str) -> bool:
@@ -213,9 +240,11 @@ def _grub(facts: DiskFacts, sector: bytes, number: int | None) -> Iterator[str]:
     if not any(facts.read(block * SECTOR, SECTOR)):
         yield f"the second part of GRUB is missing (block {block})"
     volume = None if number is None else facts.volumes.get(number)
-    if not facts.ours or volume is None:
+    if not facts.ours or volume is None or number is None:
         return
-    for name in ("ipxe.lkrn", "autoexec.ipxe"):
+    for name in (KERNEL, SCRIPT):
         file = volume.find(name)
         if file is None or not file.size:
             yield f"{name} is {'missing' if file is None else 'empty (0 bytes)'}"
+        elif (number, name) in facts.unusable:
+            yield f"{name} {facts.unusable[number, name]}"

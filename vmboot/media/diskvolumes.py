@@ -37,13 +37,18 @@ class OpenVolume:
 
 @dataclass
 class Found:
-    """What is collected while one disk is read."""
+    """What is collected while one disk is read.
+
+    :ivar unreadable: why there is no volume, by partition
+    :ivar unread: why there is no content, by partition and path in lower case
+    """
 
     disk: DiskImage
     table: PartitionTable
     volumes: list[OpenVolume] = field(default_factory=list)
     programs: Programs = field(default_factory=Programs)
     unreadable: dict[int, str] = field(default_factory=dict)
+    unread: dict[tuple[int, str], str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def path(self, volume: OpenVolume, file: FatFile) -> str:
@@ -81,6 +86,11 @@ def _open_volume(found: Found, number: int, kind: str, start: int, size: int, re
                 found.unreadable[number] = f"{where} should hold a FAT volume, but there is none"
             return
         fat = open_fat(read, min(size, found.disk.size - start))
+        if fat.tables_differ():
+            found.problems.append(
+                f"the allocation tables of {where} differ, and each machine may believe another: "
+                "repair it with fsck.fat or chkdsk"
+            )
     except MediaError as error:
         found.unreadable[number] = f"the FAT volume of {where} cannot be read: {error.message}"
         return
@@ -128,5 +138,7 @@ def small(found: Found, volume: OpenVolume, name: str) -> bytes | None:
     try:
         return volume.fat.content(file, limit=MAX_SMALL)
     except MediaError as error:
-        found.problems.append(f"{found.path(volume, file)} cannot be read: {error.message}")
+        why = f"cannot be read: {error.message}"
+        found.problems.append(f"{found.path(volume, file)} {why}")
+        found.unread[volume.partition, file.path.lower()] = why
         return None

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from vmboot.errors import MediaError
 from vmboot.media.fatentries import ENTRY
-from vmboot.media.fatread import MAX_FAT12, MAX_FAT16, is_fat
+from vmboot.media.fatread import EXT_FLAGS, MAX_FAT12, MAX_FAT16, MIRROR_OFF, is_fat
 
 MAX_CLUSTERS = {12: MAX_FAT12, 16: MAX_FAT16, 32: 0x0FFFFFF5}
-_MIRROR_OFF, _ACTIVE = 0x80, 0x0F  # BPB_ExtFlags of FAT32
+_ACTIVE = 0x0F  # of the same flags
 _FREE_COUNT = 488  # in the FSInfo sector
 _UNKNOWN = 0xFFFFFFFF
 
@@ -81,7 +81,9 @@ def read_layout(volume: bytes | bytearray) -> FatLayout:
         raise MediaError("the FAT volume's sizes contradict each other")
     if data_at + clusters * per_cluster * sector > len(volume):
         raise MediaError("the FAT volume is cut off")
-    flags, root_cluster, fsinfo = struct.unpack_from("<H2xIH", volume, 40) if is_32 else (0, 0, 0)
+    flags, root_cluster, fsinfo = (
+        struct.unpack_from("<H2xIH", volume, EXT_FLAGS) if is_32 else (0, 0, 0)
+    )
     return FatLayout(
         bits=bits,
         cluster_size=per_cluster * sector,
@@ -97,7 +99,7 @@ def read_layout(volume: bytes | bytearray) -> FatLayout:
 
 
 def _tables(flags: int, fats: int, first: int, size: int) -> tuple[int, ...]:
-    if not flags & _MIRROR_OFF:
+    if not flags & MIRROR_OFF:
         return tuple(first + number * size for number in range(fats))
     if flags & _ACTIVE >= fats:
         raise MediaError("the FAT volume names an allocation table that it does not have")

@@ -21,6 +21,8 @@ MAX_FILES = 10_000
 MAX_DEPTH = 16
 MAX_DIRECTORIES_SIZE = 8 * 1024 * 1024  # bytes of all directories together
 MAX_FAT12, MAX_FAT16 = 4084, 65524  # clusters
+MAX_COMPARED = 1024 * 1024  # bytes of each allocation table; one of a boot disk has a few KiB
+EXT_FLAGS, MIRROR_OFF = 40, 0x80  # BPB_ExtFlags of FAT32
 _PAGE = 4096  # bytes of the allocation table that are read at once
 _PAGES = 64  # kept
 
@@ -44,6 +46,7 @@ class FatVolume:
     :ivar bits: 12, 16 or 32
     :ivar label: the volume's name, ``""`` without one
     :ivar size: bytes that the boot sector claims
+    :ivar mirrored: every copy of the allocation table is to say the same
     :ivar files: in directory order
     """
 
@@ -58,6 +61,7 @@ class FatVolume:
     data_at: int
     clusters: int
     size: int
+    mirrored: bool = True
     label: str = ""
     files: tuple[FatFile, ...] = ()
     _owners: dict[int, str] = field(default_factory=dict, repr=False)
@@ -67,6 +71,14 @@ class FatVolume:
         """The file at ``path``, regardless of case."""
         wanted = path.lower()
         return next((file for file in self.files if file.path.lower() == wanted), None)
+
+    def tables_differ(self) -> bool:
+        """Whether the copies of the allocation table contradict each other, as far as is looked."""
+        if not self.mirrored or not self.fat_size:
+            return False
+        seen = min(self.fat_size, MAX_COMPARED)
+        copies = range(self.fat_at, self.root_at, self.fat_size)
+        return len({self.read(at, seen) for at in copies}) > 1
 
     def content(self, file: FatFile, *, limit: int) -> bytes:
         """What ``file`` holds.
@@ -193,6 +205,7 @@ def _layout(read: Read, size: int) -> FatVolume:
         data_at=data_at,
         clusters=clusters,
         size=total * sector,
+        mirrored=bits != 32 or not boot[EXT_FLAGS] & MIRROR_OFF,
     )
     at = 71 if bits == 32 else 43
     volume.label = readable(boot[at : at + 11]) if boot[at - 5] == 0x29 else ""

@@ -23,6 +23,7 @@ from vmboot.media.inspection import Boots, FoundLoader, Inspection
 from vmboot.media.isoread import BLOCK, IsoFile, IsoImage, is_iso, read_iso
 from vmboot.media.own import OwnMedia, read_own
 from vmboot.media.owngrub import with_grub_scripts
+from vmboot.media.partitionread import read_partitions
 from vmboot.media.programs import (
     MAX_LOADER,
     MAX_PROGRAM_BYTES,
@@ -40,6 +41,7 @@ __all__ = ["Boots", "DiskInspection", "FoundLoader", "Inspection", "inspect", "i
 
 MAX_TEXTS = 200
 MANIFEST, BIOS_SCRIPT, UEFI_SCRIPT = "vmboot.json", "script.ipx", "EFI/BOOT/autoexec.ipxe"
+_TABLES = {"mbr": "an MBR", "gpt": "a GPT"}
 _PARTS = {
     "ldlinux.c32": "ldlinux_c32",
     "ipxe.lkrn": "ipxe_lkrn",
@@ -130,8 +132,22 @@ def _result(found: _Found, own: OwnMedia | None, verdict: Verdict) -> Inspection
         problems=_unique(
             found.problems, found.programs.problems, own.problems if own else (), verdict.problems
         ),
-        notes=verdict.notes,
+        notes=(*_hybrid(found.source), *verdict.notes),
     )
+
+
+def _hybrid(source: Source) -> Iterator[str]:
+    """An ISO may carry a partition table for those who write it to a USB stick."""
+
+    def read(at: int, size: int) -> bytes:
+        return source.read(at, max(0, min(size, source.size - at))) if at < source.size else b""
+
+    table = read_partitions(read, source.size)
+    if table.partitions:
+        yield (
+            f"it is a disk with {_TABLES[table.kind]} as well (isohybrid); what is said here is "
+            "what it boots from a CD-ROM drive"
+        )
 
 
 def _unique(*groups: Iterable[str]) -> tuple[str, ...]:

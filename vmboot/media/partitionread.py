@@ -30,6 +30,7 @@ from vmboot.media.partitiontable import (
 
 MAX_ENTRIES = 1024  # of a GPT; all known writers use 128
 MAX_ENTRY = 4096  # bytes
+BIG_SECTOR = 4096  # bytes, of disks with "4K native" sectors
 _NIL = bytes(16)
 
 Read = Callable[[int, int], bytes]
@@ -58,9 +59,17 @@ def read_partitions(read: Read, size: int) -> PartitionTable:
         lost = () if protected else ("the protective MBR names no GPT",)
         return PartitionTable("gpt", gpt[0], (*lost, *gpt[1]))
     if protected:
-        lost = ("the MBR names a GPT, but both its copies are missing or damaged",)
-        return PartitionTable("gpt", problems=lost)
+        return PartitionTable("gpt", problems=(_no_gpt(read),))
     return PartitionTable("mbr", entries, tuple(_mbr_problems(first, entries, size)))
+
+
+def _no_gpt(read: Read) -> str:
+    if read(BIG_SECTOR, SECTOR).startswith(GPT_MAGIC):
+        return (
+            f"its GPT was made for a disk with sectors of {BIG_SECTOR} bytes, and the disks of VMs "
+            f"have {SECTOR}: make the disk again on one with sectors of {SECTOR} bytes"
+        )
+    return "the MBR names a GPT, but both its copies are missing or damaged"
 
 
 def _mbr_entries(sector: bytes) -> Iterator[Partition]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.media.bootdisks import (
+    ESP,
     MIB,
     PROGRAM,
     START,
@@ -37,6 +38,7 @@ from vmboot.media.diskinspection import DiskInspection
 from vmboot.media.fat import build_fat
 from vmboot.media.inspect import inspect
 from vmboot.media.loaders import select_loaders
+from vmboot.media.partition import Partition, build_gpt
 from vmboot.media.vmdk import stream_optimized
 from vmboot.model import Firmware
 
@@ -171,24 +173,84 @@ def test_what_stops_uefi_firmware_is_said(fault: tuple[dict[str, bytes], str]) -
     assert fault[1] in why(mbr_disk(our_files(**fault[0])), Firmware.UEFI)
 
 
-def behind_a_plain_mbr(core: bytes = b"\x90", *, block: int = 1000, **instead: bytes) -> bytes:
-    """GRUB in the partition's first sector, as boot disks of ours have it."""
-    disk = bytearray(mbr_disk(our_files(**instead), code=b"\xfa\x90"))
+def behind_a_plain_mbr(core: bytes = b"\x90", *, block: int = START + 1, **instead: bytes) -> bytes:
+    """GRUB in the partition's first sectors, as boot disks of ours have it."""
+    sectors = 8 * MIB // 512 - START
+    fat = build_fat(
+        our_files(**instead),
+        size=sectors * 512,
+        label="VMBOOT",
+        hidden_sectors=START,
+        reserved=core.ljust(512, b"\0"),
+    )
+    disk = bytearray(mbr_disk({}, volume=fat, code=b"\xfa\x90"))
     sector = bytearray(grub_sector(block).ljust(512, b"\0"))
     sector[0x1A0:0x1A4] = b"\xcd\x18\xeb\xfe"  # GRUB's own way out
     at = START * 512
     disk[at + 0x5A : at + 510] = sector[0x5A:510]
-    disk[block * 512 : block * 512 + 512] = core.ljust(512, b"\0")
     return bytes(disk)
 
 
 def test_grub_in_the_active_partition_is_followed() -> None:
     assert why(behind_a_plain_mbr(), Firmware.BIOS) == ()
     assert why(behind_a_plain_mbr(b""), Firmware.BIOS) == (
-        "the second part of GRUB is missing (block 1000)",
+        f"the second part of GRUB is missing (block {START + 1})",
     )
     without = behind_a_plain_mbr(**{"ipxe.lkrn": None})
     assert why(without, Firmware.BIOS) == ("ipxe.lkrn is missing",)
+
+
+def test_a_partition_that_was_moved_does_not_find_its_grub() -> None:
+    disk = bytearray(behind_a_plain_mbr() + bytes(MIB))
+    disk[3000 * 512 : 3000 * 512 + 7 * MIB - 512] = disk[START * 512 : 8 * MIB - 512]
+    disk[446 + 8 : 446 + 12] = (3000).to_bytes(4, "little")
+    assert why(bytes(disk), Firmware.BIOS)[0] == (
+        f"GRUB looks for its second part in block {START + 1}, but it is in block 3001: "
+        "the partition was moved"
+    )
+
+
+def first_fat(disk: bytes) -> int:
+    """Where the first copy of the allocation table begins, and how long it is."""
+    reserved = int.from_bytes(disk[START * 512 + 14 : START * 512 + 16], "little")
+    return (START + reserved) * 512
+
+
+def test_allocation_tables_that_differ_are_a_problem() -> None:
+    disk = bytearray(OURS)
+    length = 512 * int.from_bytes(disk[START * 512 + 22 : START * 512 + 24], "little")
+    disk[first_fat(OURS) + length + 100] ^= 0xFF
+    found = inspect_disk(bytes(disk))
+    assert [each for each in found.problems if "fsck.fat" in each] == [
+        "the allocation tables of partition 1 differ, and each machine may believe another: "
+        "repair it with fsck.fat or chkdsk"
+    ]
+
+
+@pytest.mark.parametrize("firmware", Firmware)
+def test_a_script_of_ours_that_cannot_be_read_boots_nothing(firmware: Firmware) -> None:
+    disk = bytearray(OURS)
+    at = OURS.index(b"AUTOEX")  # its entry in the root directory
+    disk[at + 28 : at + 32] = (100_000).to_bytes(4, "little")
+    assert why(bytes(disk), firmware) == (
+        "autoexec.ipxe cannot be read: autoexec.ipxe is shorter than its directory says",
+    )
+
+
+def test_of_two_esps_that_start_both_are_named() -> None:
+    fat = build_fat(our_files(), size=4 * MIB, label="one", hidden_sectors=START)
+    partitions = [Partition(n, ESP, START + (n - 1) * 8192, 8192, name="esp") for n in (1, 2)]
+    gpt = build_gpt(partitions, sectors=24576, seed="test")
+    disk = bytearray(24576 * 512)
+    disk[: len(gpt.head)], disk[-len(gpt.tail) :] = gpt.head, gpt.tail
+    disk[START * 512 : (START + 8192) * 512] = disk[
+        (START + 8192) * 512 : (START + 16384) * 512
+    ] = fat
+    found = inspect_disk(bytes(disk))
+    assert found.boots.uefi
+    assert (
+        f"partitions 1 and 2 each have a {PROGRAM}: the firmware starts the first it finds"
+    ) in found.notes
 
 
 SYSLINUX = b"\xeb\x3c\x90SYSLINUX"

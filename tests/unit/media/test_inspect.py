@@ -77,6 +77,19 @@ def test_our_iso_is_read_back_whole() -> None:
     assert found.notes == ("BOOTX64.EFI is not signed: VMs with Secure Boot will refuse it",)
 
 
+@pytest.mark.parametrize(("flag", "kind"), [(0x80, 0x17), (0, 0xEF)])
+def test_of_a_hybrid_it_is_said_which_of_both_was_looked_at(flag: int, kind: int) -> None:
+    hybrid = bytearray(OURS)
+    struct.pack_into("<B3xB3xII", hybrid, 446, flag, kind, 64, len(OURS) // 512 - 64)
+    hybrid[510:512] = b"\x55\xaa"
+    found = inspect(bytes(hybrid))
+    assert (found.boots, found.problems) == (inspect(OURS).boots, ())
+    assert found.notes[0] == (
+        "it is a disk with an MBR as well (isohybrid); what is said here is what it boots from a "
+        "CD-ROM drive"
+    )
+
+
 def test_a_path_gives_the_same_as_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "boot.iso").write_bytes(OURS)
     assert inspect(tmp_path / "boot.iso") == inspect(str(tmp_path / "boot.iso")) == inspect(OURS)

@@ -115,6 +115,12 @@ def test_a_gpt_with_both_copies_gone_is_said() -> None:
     )
 
 
+def test_a_gpt_for_larger_sectors_is_told_from_a_damaged_one() -> None:
+    disk = changed(changed(GPT, 512, bytes(512)), END - 512, bytes(512))
+    (problem,) = read(changed(disk, 4096, GPT[512:1024])).problems
+    assert problem.startswith("its GPT was made for a disk with sectors of 4096 bytes")
+
+
 def test_a_volume_without_a_partition_table_is_said() -> None:
     volume = build_fat({"a": b"x" * 4000}, size=1 << 20, label="X")
     assert read(volume).kind == "none"
