@@ -70,7 +70,8 @@ def sign_loader(
     :param out: an existing folder for a file of the same name; it must not be there yet
     :param dirs: where to look for iPXE before all other places
     :raises NotFoundError: a file does not exist
-    :raises InputError: a file is not what it should be, or the passphrase is wrong
+    :raises InputError: a file is not what it should be, or belongs to another; the passphrase is
+        wrong; or nothing can be written into ``out``
     :raises RefusedError: others can read the key, or the result is there already
     :raises MissingToolError: sbsign is not installed, or there is no iPXE
     """
@@ -78,7 +79,10 @@ def sign_loader(
     program = _read(source, "the program", MAX_LOADER)
     known = identify(program) if pe.is_pe(program) else None
     if known is None or known.firmware is not Firmware.UEFI:
-        raise InputError(f"{source} is not a UEFI program, so there is nothing to sign")
+        raise InputError(
+            f"{source} is not a UEFI program, so there is nothing to sign",
+            hint="name an .efi file; programs for BIOS machines need no signature",
+        )
     by = read_certificate(certificate)
     check_key(Path(key), passphrase=passphrase)
     folder = f"{KEPT}{by.fingerprint[:12]}-{known.sha256[:12]}"
@@ -126,7 +130,10 @@ def check_key(path: Path, *, passphrase: str | None) -> None:
     """Whether the key can be used, as far as can be seen without opening it."""
     data = _read(path, "the key", MAX_KEY)
     if b"PRIVATE KEY-----" not in data:
-        raise InputError(f"{path} is not a private key in PEM")
+        raise InputError(
+            f"{path} is not a private key in PEM",
+            hint="convert it first: openssl pkey -in KEY -out site.key, or -inform DER",
+        )
     if path.stat().st_mode & _OTHERS:
         raise RefusedError(
             f"others than its owner can read the key {path}", hint=f"run: chmod 600 {path}"
@@ -153,13 +160,16 @@ def _pem_block(data: bytes) -> str:
 
 def _read(path: Path, what: str, limit: int) -> bytes:
     if not path.is_file():
-        raise NotFoundError(f"{what} {path} does not exist")
+        raise NotFoundError(f"{what} {path} does not exist", hint="check its name and folder")
     if path.stat().st_size > limit:
-        raise InputError(f"{path} is too large to be {what}")
+        raise InputError(f"{path} is too large to be {what}", hint="name another file")
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{what} {path} cannot be read: {error.strerror}") from error
+        raise InputError(
+            f"{what} {path} cannot be read: {error.strerror}",
+            hint="run this as the user who owns it",
+        ) from error
 
 
 def _sign(program: bytes, key: Path, by: Certificate, passphrase: str | None) -> bytes:
@@ -204,10 +214,19 @@ def _run(command: list[str], key: Path, passphrase: str | None) -> None:
         said = done.stderr.decode("utf-8", "replace")
         if "load key" in said:
             raise InputError(
-                f"the key {key} cannot be opened: a wrong passphrase, or not an RSA key in PEM"
+                f"the key {key} cannot be opened: a wrong passphrase, or not an RSA key in PEM",
+                hint=f"try the passphrase with: openssl rsa -in {key} -check -noout",
+            )
+        if "key does not match" in said:
+            raise InputError(
+                f"the certificate does not belong to the key {key}",
+                hint="name the certificate that was made with this key",
             )
         last = said.strip().splitlines()[-1:] or ["no reason given"]
-        raise MediaError(f"{SBSIGN} could not sign the program: {last[0]}")
+        raise MediaError(
+            f"{SBSIGN} could not sign the program: {last[0]}",
+            hint="check that the program is whole, and that the key is RSA",
+        )
 
 
 def _verify(data: bytes, path: Path, certificate: Path, by: Certificate) -> None:
@@ -230,17 +249,33 @@ def _verify(data: bytes, path: Path, certificate: Path, by: Certificate) -> None
 def _put(folder: Path, name: str, data: bytes, by: Certificate) -> Loader:
     target = folder / name
     if not folder.is_dir():
-        raise NotFoundError(f"the folder {folder} does not exist")
+        raise NotFoundError(f"the folder {folder} does not exist", hint=f"make it: mkdir {folder}")
     try:
-        with target.open("xb") as stream:
-            stream.write(data)
+        _write_new(target, data)
     except FileExistsError:
         raise RefusedError(
             f"{target} exists already", hint="name another folder, or remove the file"
         ) from None
     except OSError as error:
-        raise MediaError(f"{target} cannot be written: {error.strerror}") from error
+        raise InputError(
+            f"{target} cannot be written: {error.strerror}",
+            hint="name a folder that you may write to and that has room",
+        ) from error
     return _loaded(target, by)
+
+
+def _write_new(target: Path, data: bytes) -> None:
+    """Whole or not at all.
+
+    :raises FileExistsError: it is there already
+    """
+    stream = target.open("xb")
+    try:
+        with stream:
+            stream.write(data)
+    except BaseException:  # Ctrl-C too must not leave half a program
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _loaded(path: Path, by: Certificate) -> Loader:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from vmboot.dirs import private_dir
@@ -24,12 +25,25 @@ def store(parent: Path, name: str, files: Mapping[str, bytes]) -> tuple[Path, ..
         raise MediaError(f"{name} holds no boot program that vmboot knows")
     target = private_dir(parent) / _UNSAFE.sub("_", name)
     try:
-        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
-        for file_name, data in files.items():
-            (fresh / file_name).write_bytes(data)
-        if target.exists():
-            shutil.rmtree(target)
-        fresh.replace(target)
+        with _fresh(parent) as fresh:
+            for file_name, data in files.items():
+                (fresh / file_name).write_bytes(data)
+            if target.exists():
+                shutil.rmtree(target)
+            fresh.replace(target)
     except OSError as error:
-        raise MediaError(f"{target} cannot be written: {error.strerror}") from error
+        raise MediaError(
+            f"{target} cannot be written: {error.strerror}",
+            hint=f"make room in {parent}, and see that it is yours",
+        ) from error
     return tuple(target / file_name for file_name in files)
+
+
+@contextmanager
+def _fresh(parent: Path) -> Iterator[Path]:
+    """A directory that goes with what is in it unless it got another name."""
+    fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+    try:
+        yield fresh
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import ssl
 import stat
@@ -163,8 +164,26 @@ def test_a_key_that_others_can_read_is_refused(site: Site, mode: int) -> None:
 
 
 def test_a_certificate_of_another_key_is_noticed(site: Site, keys: Path) -> None:
-    with pytest.raises(MediaError, match=r"sbsign could not sign|sbverify does not accept"):
+    with pytest.raises(InputError, match="the certificate does not belong to the key") as caught:
         sign_loader(site.program, key=site.key, certificate=keys / "other.crt")
+    assert "error:" not in caught.value.message, "nothing of what OpenSSL says"
+
+
+def test_a_full_disk_leaves_no_half_of_a_program(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit on the size of files fails as a full disk does."""
+    out, program = site.folder / "out", site.program
+    out.mkdir()
+    monkeypatch.setattr(module, "_sign", lambda *_: b"x" * 100_000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(InputError, match="cannot be written: File too large"):
+            sign_loader(program, key=site.key, certificate=site.certificate, out=out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(out.iterdir()) == []
 
 
 def test_what_is_no_uefi_program_is_refused(site: Site) -> None:

@@ -37,3 +37,4 @@ def test_a_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("a file in the way")
     with pytest.raises(MediaError, match="cannot be written"):
         store(tmp_path, "x", {"a": b"1"})
+    assert [path.name for path in tmp_path.iterdir()] == ["x"], "no half of it is left"
