@@ -125,5 +125,5 @@ def _open(source: Source, stack: ExitStack) -> Container:
         if head.startswith(magic):
             raise MediaError(f"this file is {name}, which vmboot does not read", hint=hint)
     if not source.size:
-        raise MediaError("this file is empty")
+        raise MediaError("this file is empty", hint="copy or export the disk again")
     return Plain("raw", source, source.size)

@@ -153,7 +153,10 @@ class _Editor:
         free = [cluster for cluster, _ in zip(self._table.free(), range(count), strict=False)]
         if len(free) < count:
             short_of = (count - len(free)) * self._layout.cluster_size
-            raise MediaError(f"the FAT volume is full: {short_of} bytes more are needed")
+            raise MediaError(
+                f"the FAT volume is full: {short_of} bytes more are needed",
+                hint="make a larger disk where it was made, or a shorter text",
+            )
         return free
 
     def _put(self, directory: Directory, raw: bytes, *, ours: range) -> None:

@@ -49,7 +49,7 @@ class Source:
         self._file.seek(at)
         data = self._file.read(size)
         if len(data) != size:
-            raise MediaError("the image changed while it was read")
+            raise MediaError("the image changed while it was read", hint="wait until it is whole")
         return data
 
     def sha256(self) -> str:
@@ -66,10 +66,13 @@ def _open(target: bytes | str | Path) -> BinaryIO:
         return io.BytesIO(target)
     path = Path(target)
     if not path.exists():
-        raise NotFoundError(f"there is no file {path}")
+        raise NotFoundError(f"there is no file {path}", hint="check its name and folder")
     if not path.is_file():
-        raise MediaError(f"{path} is not a regular file")
+        raise MediaError(f"{path} is not a regular file", hint="copy it into a file first")
     try:
         return path.open("rb")
     except OSError as error:
-        raise MediaError(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from error
+        raise MediaError(
+            f"{path} cannot be read: {os.strerror(error.errno or 0)}",
+            hint="run this as a user who may read it",
+        ) from error

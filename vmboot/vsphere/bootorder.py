@@ -61,7 +61,10 @@ def plan_boot_order(machine: Machine, *, first: Literal["cdrom"] | int) -> SetBo
     else:
         nic = BootEntry("ethernet", first)
         if not _exists(nic, machine):
-            raise RefusedError(f"{machine.path} has no NIC with the device key {first}")
+            raise RefusedError(
+                f"{machine.path} has no NIC with the device key {first}",
+                hint="its hardware was changed meanwhile: plan again",
+            )
         after = (nic, *(entry for entry in existing if entry != nic))
     if after == machine.boot_order:
         return None
