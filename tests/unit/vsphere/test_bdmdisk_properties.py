@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis.strategies import booleans
 
 from tests.unit.vsphere.builders import BDM, BDM_MEDIA
@@ -22,6 +22,9 @@ from vmboot.vsphere.restore import plan_restore
 from vmboot.vsphere.sameness import same_boot, same_order
 from vmboot.vsphere.slots import Slot, disks, find_controller, occupants, slot_of, units
 
+untimed = settings(deadline=None)
+"""On a busy host a machine with 60 disks takes longer than the usual deadline."""
+
 
 def planned(machine: Machine, *, disk_next: bool = False) -> SlotPlan:
     return plan_bdm(
@@ -38,6 +41,7 @@ def strangers(machine: Machine) -> dict[str, Device]:
     return {disk.file: disk for disk in found if not is_ours(disk, machine)}
 
 
+@untimed
 @given(disk_machines())
 def test_a_refusal_says_why_and_what_to_do(found: Machine):
     plan = planned(found)
@@ -48,6 +52,7 @@ def test_a_refusal_says_why_and_what_to_do(found: Machine):
         assert all(problem.message and problem.hint for problem in plan.problems)
 
 
+@untimed
 @given(disk_machines())
 def test_afterwards_our_disk_alone_is_at_a_first_place_and_boots_first(found: Machine):
     if planned(found).refused:
@@ -62,6 +67,7 @@ def test_afterwards_our_disk_alone_is_at_a_first_place_and_boots_first(found: Ma
     assert after.media == BDM_MEDIA
 
 
+@untimed
 @given(disk_machines())
 def test_a_nic_is_second_unless_quick_boot_is_off(found: Machine):
     if planned(found).refused:
@@ -76,6 +82,7 @@ def test_a_nic_is_second_unless_quick_boot_is_off(found: Machine):
         assert {*kept} <= {*after.boot_order}
 
 
+@untimed
 @given(disk_machines())
 def test_no_other_disk_is_lost_or_anything_but_moved(found: Machine):
     before, after = strangers(found), strangers(machine_after(found, planned(found).changes))
@@ -86,6 +93,7 @@ def test_no_other_disk_is_lost_or_anything_but_moved(found: Machine):
         assert replace(moved, controller=disk.controller, unit=disk.unit) == disk
 
 
+@untimed
 @given(disk_machines())
 def test_every_device_has_a_place_of_its_own_that_its_controller_has(found: Machine):
     hardware = machine_after(found, planned(found).changes).hardware
@@ -99,6 +107,7 @@ def test_every_device_has_a_place_of_its_own_that_its_controller_has(found: Mach
         assert (slot.bus, slot.unit) != (Bus.SCSI, 7)
 
 
+@untimed
 @given(disk_machines())
 def test_each_change_finds_its_place_free_when_its_turn_comes(found: Machine):
     state = found
@@ -108,6 +117,7 @@ def test_each_change_finds_its_place_free_when_its_turn_comes(found: Machine):
         assert len(occupants(state.hardware)) == len(on_buses)
 
 
+@untimed
 @given(disk_machines())
 def test_only_disks_of_ours_are_ever_detached(found: Machine):
     ours = {d.key for d in found.hardware.devices if is_ours(d, found)}
@@ -115,6 +125,7 @@ def test_only_disks_of_ours_are_ever_detached(found: Machine):
     assert {c.key for c in planned(found).changes if isinstance(c, DetachDisk)} <= ours
 
 
+@untimed
 @given(disk_machines(), booleans())
 def test_the_second_plan_is_empty(found: Machine, disk_next: bool):
     if not planned(found).refused:
@@ -123,6 +134,7 @@ def test_the_second_plan_is_empty(found: Machine, disk_next: bool):
         assert (again.changes, again.refused) == ((), False)
 
 
+@untimed
 @given(disk_machines())
 def test_with_pxe_on_disk_a_disk_of_its_own_comes_before_every_nic(found: Machine):
     if planned(found).refused:
@@ -136,6 +148,7 @@ def test_with_pxe_on_disk_a_disk_of_its_own_comes_before_every_nic(found: Machin
     assert {*applied(found).boot_order} <= {*after.boot_order}
 
 
+@untimed
 @given(disk_machines())
 def test_restore_brings_the_very_machine_back(found: Machine):
     if planned(found).refused:
@@ -151,6 +164,7 @@ def test_restore_brings_the_very_machine_back(found: Machine):
     assert plan_restore(restored, found) == ()
 
 
+@untimed
 @given(disk_machines())
 def test_an_undo_can_be_undone(found: Machine):
     if planned(found).refused:
@@ -162,6 +176,7 @@ def test_an_undo_can_be_undone(found: Machine):
     assert same_boot(after, again) == ()
 
 
+@untimed
 @given(disk_machines())
 def test_the_predicted_order_is_what_the_server_has_afterwards(found: Machine):
     changes = planned(found).changes
@@ -175,6 +190,7 @@ def test_the_predicted_order_is_what_the_server_has_afterwards(found: Machine):
         assert None not in predicted_keys(sent, found).values()
 
 
+@untimed
 @given(disk_machines())
 def test_a_controller_is_added_only_where_there_was_none(found: Machine):
     for change in planned(found).changes:
