@@ -1,7 +1,7 @@
 """Apply: do what a plan says and nothing else, so that every step can be told, undone or resumed.
 
-Order: lock, journal, repair what an unfinished run left, boot ISO and masters of BDM disks, shut
-down where that is wished, copies, machines and templates, read-back, copies that nobody holds any
+Order: lock, journal, repair what an unfinished run left, boot ISO and masters of BDM disks, copies,
+shut down where that is wished, machines and templates, read-back, copies that nobody holds any
 more. Each write is in the journal on disk before it is sent.
 """
 
@@ -40,6 +40,7 @@ from vmboot.fleet.uploads import remove_leftovers, send_media
 from vmboot.fleet.waves import Budget
 from vmboot.model import BootMethod
 from vmboot.vsphere.holders import file_name
+from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.power import GUEST_DEADLINE_S
 
 if TYPE_CHECKING:
@@ -256,19 +257,20 @@ class _Apply:
         errors = self._send(journal)
         lost = {m.machine.moid: errors[path] for m in todo if (path := self._medium(m)) in errors}
         ready = [plan for plan in todo if plan.machine.moid not in lost]
-        lost |= self._power_off(journal, ready)
-        steps = [self._step(plan) for plan in ready if plan.machine.moid not in lost]
-        steps, changed = refreshed(self.session, steps, self._down(ready))
-        lost |= changed
-        made = self._copy(journal, left, steps, failed=len(lost))
+        wished = [self._step(plan) for plan in ready]
+        made = self._copy(journal, left, wished, failed=len(lost))
         lost |= made.errors
+        alive = [step for step in wished if step.moid not in lost]
+        begun = {s.moid: s for s in alive if not s.added_disks or s.moid in made.ready}
+        waiting = [step for step in alive if step.moid not in begun]
+        # Not before there is a copy for it: no machine goes down for nothing.
+        down = self._down(ready) & begun.keys()
+        lost |= self._power_off(journal, [s.machine for s in begun.values() if s.moid in down])
+        steps = [step for step in begun.values() if step.moid not in lost]
+        steps, changed = refreshed(self.session, steps, down)
+        lost |= changed
         outcomes = [_failed(plan, lost[m]) for plan in todo if (m := plan.machine.moid) in lost]
-        alive = [step for step in steps if step.moid not in lost]
-        steps = [s for s in alive if not s.added_disks or s.moid in made.ready]
-        stopped = len(steps) < len(alive)
-        outcomes += [
-            skipped(step, interrupted=self.stop.is_set()) for step in alive if step not in steps
-        ]
+        outcomes += [skipped(step, interrupted=self.stop.is_set()) for step in waiting]
         execution = Execution(
             session=self.session,
             journal=journal,
@@ -282,7 +284,7 @@ class _Apply:
         )
         executed = execution.run()
         self._note_strays(made, steps, executed)
-        return outcomes, replace(executed, stopped=executed.stopped or stopped)
+        return outcomes, replace(executed, stopped=executed.stopped or bool(waiting))
 
     def _medium(self, plan: MachinePlan) -> str:
         """The upload that a machine needs; for a BDM disk, its master."""
@@ -372,10 +374,8 @@ class _Apply:
         return frozenset(plan.machine.moid for plan in plans if plan.later)
 
     def _power_off(
-        self, journal: Journal, plans: Sequence[MachinePlan]
+        self, journal: Journal, machines: Sequence[Machine]
     ) -> Mapping[str, VmbootError]:
-        down = self._down(plans)
-        machines = [plan.machine for plan in plans if plan.machine.moid in down]
         if not machines or self.stop.is_set():
             return {}
         errors, self._shut_down = power_off(
