@@ -119,22 +119,25 @@ def _uefi(facts: DiskFacts, number: int) -> Iterator[str]:
     elif key not in facts.loaders or facts.loaders[key].firmware is not Firmware.UEFI:
         yield f"{PROGRAM} is not a UEFI program"
     else:
-        yield from _program(
-            facts.loaders[key], volume, lost=facts.unusable.get((number, SCRIPT), "")
-        )
+        lost = facts.unusable.get((number, SCRIPT), "")
+        yield from _program(facts.loaders[key], volume, ours=facts.ours, lost=lost)
         yield from filter(None, (facts.shims[number].missing,))
 
 
-def _program(program: Identity, volume: FatVolume, *, lost: str) -> Iterator[str]:
+def _program(program: Identity, volume: FatVolume, *, ours: bool, lost: str) -> Iterator[str]:
     """
+    :param ours: the program needs our script
     :param lost: why the script in the root cannot be read
     """
     if program.arch != "x86_64":
         yield f"{PROGRAM} is for {program.arch} machines, not for x86_64"
-    if not reads_script(program) and any(is_script(file.path) for file in volume.files):
+    scripts = [file for file in volume.files if is_script(file.path)]
+    if scripts and not reads_script(program):
         yield f"{ignores_script(program)}, so it would not find its boot servers"
-    if reads_script(program) and lost:
+    elif lost:
         yield f"{SCRIPT} {lost}"
+    elif ours and program.kind.startswith("ipxe") and not any(file.size for file in scripts):
+        yield f"{SCRIPT} is {'empty (0 bytes)' if scripts else 'missing'}"
 
 
 def _missing(volume: FatVolume) -> str:
@@ -149,7 +152,7 @@ def _missing(volume: FatVolume) -> str:
 def _several(startable: tuple[int, ...]) -> Iterator[str]:
     if len(startable) > 1:
         numbers = " and ".join(map(str, startable))
-        yield f"partitions {numbers} each have a {PROGRAM}: the firmware starts the first it finds"
+        yield f"partitions {numbers} each have {PROGRAM}: the firmware starts the first it finds"
 
 
 def _notes(facts: DiskFacts, chosen: int | None) -> Iterator[str]:

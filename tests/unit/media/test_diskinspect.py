@@ -153,6 +153,8 @@ UEFI_FAULTS = {
         {PROGRAM: ipxe_efi(machine=0x014C)},
         "EFI/BOOT/BOOTX64.EFI is for i386 machines, not for x86_64",
     ),
+    "no script": ({"autoexec.ipxe": None}, "autoexec.ipxe is missing"),
+    "empty script": ({"autoexec.ipxe": b""}, "autoexec.ipxe is empty (0 bytes)"),
     "empty": ({PROGRAM: b""}, "EFI/BOOT/BOOTX64.EFI is empty (0 bytes)"),
     "no program": ({PROGRAM: b"hello"}, "EFI/BOOT/BOOTX64.EFI is not a UEFI program"),
     "BIOS program": ({PROGRAM: isolinux()}, "EFI/BOOT/BOOTX64.EFI is not a UEFI program"),
@@ -249,7 +251,7 @@ def test_of_two_esps_that_start_both_are_named() -> None:
     found = inspect_disk(bytes(disk))
     assert found.boots.uefi
     assert (
-        f"partitions 1 and 2 each have a {PROGRAM}: the firmware starts the first it finds"
+        f"partitions 1 and 2 each have {PROGRAM}: the firmware starts the first it finds"
     ) in found.notes
 
 
