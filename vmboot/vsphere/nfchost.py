@@ -54,7 +54,7 @@ def destination(url: str, *, vcenter: str, port: int) -> Destination:
         parts, host, own_port = urlsplit(""), "", 0
     if parts.scheme != "https" or not host:
         raise RemoteError(
-            f"the vCenter offers no HTTPS address for the import: {url!r}",
+            f"the vCenter offers no HTTPS address for the import: {_without_path(url)!r}",
             fault="InvalidUrl",
             hint="import by the other way: media.bdm.import: flat",
         )
@@ -64,6 +64,11 @@ def destination(url: str, *, vcenter: str, port: int) -> Destination:
         return Destination(vcenter, port, target, True)
     is_vcenter = (host, own_port) == (vcenter.lower(), port)
     return Destination(host, own_port, target, is_vcenter)
+
+
+def _without_path(url: str) -> str:
+    """Who knows the path could send bytes, too."""
+    return "/".join(url.split("/")[:3])
 
 
 @contextmanager

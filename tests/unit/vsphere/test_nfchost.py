@@ -122,6 +122,13 @@ def test_what_is_no_https_address_is_refused(url: str):
     assert refused.value.hint
 
 
+def test_the_path_of_a_lease_is_nobodys_business():
+    with pytest.raises(RemoteError) as refused:
+        destination("http://esx-1:902/nfc/52d0c7-secret/disk-0.vmdk?t=1", **VC)
+
+    assert refused.value.message.endswith("'http://esx-1:902'")
+
+
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
 def test_the_host_that_the_vcenter_names_gets_the_bytes_and_no_cookie(host: Host, algorithm: str):
     digits = getattr(host, algorithm)
