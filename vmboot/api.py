@@ -257,7 +257,7 @@ def runs() -> tuple[RunSummary, ...]:
 def plan_sweep(
     fleet: Fleet, session: Session, *, keep_days: float = 30, everything: bool = False
 ) -> SweepPlan:
-    """Which boot ISOs nothing needs any more. See :func:`vmboot.fleet.sweep.plan_sweep`."""
+    """Which boot media nothing needs any more. See :func:`vmboot.fleet.sweep.plan_sweep`."""
     from vmboot.fleet import sweep as fleet_sweep
 
     return fleet_sweep.plan_sweep(fleet, session, keep_days=keep_days, everything=everything)
@@ -271,7 +271,7 @@ def sweep(
     everything: bool = False,
     sink: Sink = ignore,
 ) -> SweepResult:
-    """Remove boot ISOs that nothing needs any more. See :func:`vmboot.fleet.sweep.sweep`."""
+    """Remove boot media that nothing needs any more. See :func:`vmboot.fleet.sweep.sweep`."""
     from vmboot.fleet import sweep as fleet_sweep
 
     return fleet_sweep.sweep(fleet, session, keep_days=keep_days, everything=everything, sink=sink)
@@ -386,6 +386,7 @@ def rehearse(
         servers=subject.config.servers,
         bootstrap=subject.config.bootstrap,
         network=subject.config.network,
+        work=subject.config.work,
         dead=None if dead is None else dead_servers(subject.config.servers, dead),
         files=files,
         out=folder,

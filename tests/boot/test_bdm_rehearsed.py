@@ -31,10 +31,10 @@ def site(
 
 
 def apply_and_rehearse(
-    site: Site, name: str, meanwhile: Callable[[], None] | None = None
+    site: Site, name: str, meanwhile: Callable[[], None] | None = None, *, head: str = HEAD
 ) -> RehearsalReport:
     """With this machine's real loaders; ``meanwhile`` is what happens between the two."""
-    fleet = site.fleet(f"targets: [{{vms: {name}, method: bdm}}]\n", head=HEAD)
+    fleet = site.fleet(f"targets: [{{vms: {name}, method: bdm}}]\n", head=head)
     try:
         plan = api.plan(fleet, site.session)
     except MissingToolError as error:
@@ -72,3 +72,11 @@ def test_behind_an_empty_disk_it_does_not_boot_and_everyone_says_so(site: Site) 
     (told,) = api.status(fleet, site.session).machines
     assert told.state is State.DRIFT
     assert told.problem == "the BDM disk sits at SCSI 0:1; the firmware boots only SCSI 0:0"
+
+
+def test_a_disk_that_only_asks_for_work_goes_on_where_there_is_none(site: Site) -> None:
+    need_firmware(Firmware.BIOS)
+    head = HEAD.partition("bootstrap")[0] + "media: {bdm: {pxe_on_disk: true}}\n"
+    report = apply_and_rehearse(site, "pvs-001", head=head)
+    assert report.ok, report.verdict
+    assert "pvs2 had no work, so the machine went on to its next boot device" in report.verdict

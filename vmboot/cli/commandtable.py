@@ -37,7 +37,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("rollout", "Apply through Ansible: canary, waves, failure budget.", _FLEET),
     Entry("undo", "Restore what a run changed, from its journal.", _FLEET),
     Entry("runs", "List the runs that this machine's journals know, newest first.", _FLEET),
-    Entry("sweep", "Delete boot ISOs of vmboot that no machine uses any more.", _FLEET),
+    Entry("sweep", "Delete boot media of vmboot that no machine uses any more.", _FLEET),
     Entry("media", "Build boot media, or read what an image holds.", _PARTS),
     Entry("loaders", "Show, fetch, import or sign the loaders that media are built from.", _PARTS),
     Entry("lab", "Start, show and stop an embedded vCenter to try things on.", _PARTS),

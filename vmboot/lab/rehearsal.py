@@ -42,6 +42,7 @@ def rehearse(
     dead: Collection[BootServer] | None = None,
     files: Mapping[str, Path] | None = None,
     network: Network | None = None,
+    work: bool = False,
     deadline_s: float | None = None,
     sink: Sink = ignore,
 ) -> RehearsalReport:
@@ -54,6 +55,7 @@ def rehearse(
     :param files: what the servers serve, by name. Where the bootstrap is not among them, a small
         program stands in for it that prints a line when it starts.
     :param network: how the machine gets its address, as on the media
+    :param work: the media ask for work; there need not be a bootstrap then
     :param out: folder for serial.log, screen.png, wire.pcap; made if missing
     :param deadline_s: seconds from power on; 90 for BIOS and 180 for UEFI machines by default
     :param sink: gets ``rehearsal.stage`` events while the machine boots
@@ -62,7 +64,7 @@ def rehearse(
     :raises MissingToolError: QEMU, its firmware, dnsmasq or a tap device is missing
     :raises RefusedError: this system gives no network of its own
     """
-    _check(machine, servers, bootstrap)
+    _check(machine, servers, bootstrap, work=work)
     wanted = bootstrap.get(machine.firmware)
     file = wanted.file if wanted else ""
     files = files or {}
@@ -90,8 +92,10 @@ def _check(
     machine: RehearsalMachine,
     servers: Sequence[BootServer],
     bootstrap: Mapping[Firmware, Bootstrap],
+    *,
+    work: bool,
 ) -> None:
-    if not servers or not bootstrap:
+    if not servers or not (bootstrap or work):
         raise InputError("a rehearsal needs at least one boot server and one bootstrap")
     if machine.iso is not None and not machine.iso.is_file():
         raise NotFoundError(f"{machine.iso} does not exist")

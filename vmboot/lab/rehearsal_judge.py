@@ -30,10 +30,12 @@ class Case:
 
 def finished(case: Case, seen: Evidence, now: float) -> bool:
     """Is there nothing more to wait for? ``now`` is seconds from power on."""
-    if seen.exited is not None or seen.fact("marker", "boot.nothing", "script.foreign"):
+    ends = seen.fact("marker", "boot.nothing", "script.foreign", "script.returned")
+    if seen.exited is not None or ends:
         return True
-    if seen.fact("script.returned"):
-        return True
+    left = seen.fact("script.leaving")
+    if left and sum(disk.image is not None for disk in case.machine.disks) < 2:
+        return now - left.at >= _SETTLE  # what comes next is blank here
     download = seen.download(case.file)
     if seen.refused and case.machine.secure_boot:
         # The console may be read before the wire tells of the end of the download.
@@ -136,6 +138,8 @@ def judge(case: Case, seen: Evidence, *, seconds: float) -> Verdict:
         return Verdict(Reached.STARTED, True, _next_device(leaving.at, marker.at))
     if marker:
         return Verdict(Reached.STARTED, True, _success(case, seen, marker.at))
+    if leaving and seen.fact("script.no-work", "script.work"):
+        return Verdict(Reached.SERVER, True, _no_work(seen, leaving.at))
     if seen.download(case.file):
         return _downloaded(case, seen)
     reached, sentence = _stuck(case, seen, seconds)
@@ -182,6 +186,15 @@ def _next_device(left: float, at: float) -> str:
     return (
         f"there was no work, so the machine went on {left:.1f} s after power on, and its next boot"
         f" device started {at - left:.1f} s later"
+    )
+
+
+def _no_work(seen: Evidence, left: float) -> str:
+    answered = [question.server for question in seen.questions() if question.answered is not None]
+    who = answered[-1] if answered else "the boot server"
+    return (
+        f"{who} had no work, so the machine went on to its next boot device {left:.1f} s after"
+        " power on; its own disks are blank here"
     )
 
 
@@ -341,8 +354,9 @@ def _no_medium(machine: RehearsalMachine) -> str:
     if machine.full_boot_order[0] == "ethernet":
         return (
             "the network card is first in the boot order, as method pxe wants it, and this"
-            " version of vmboot plays no PXE server; only machines with a boot ISO can be rehearsed"
+            " version of vmboot plays no PXE server; only machines with a boot ISO or a BDM disk"
+            " can be rehearsed"
         )
     if machine.iso is None:
-        return "the CD drive is empty; attach the boot ISO"
+        return "the CD drive is empty, and there is no BDM disk; 'vmboot apply' attaches one"
     return "the CD holds an ISO but is not connected at power on"

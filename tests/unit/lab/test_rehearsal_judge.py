@@ -331,3 +331,24 @@ def test_console_without_line_ends_does_not_grow_without_end():
 )
 def test_file_names_on_the_wire(asked, wanted, same):
     assert same_file(asked, wanted) is same
+
+
+WORK = [*LOADER, SerialFact(5.0, "script.no-work", "no work for this machine")]
+LEFT = SerialFact(5.1, "script.leaving", "going on to the next boot device")
+
+
+def test_without_work_a_machine_that_went_on_is_right():
+    found = verdict([*WORK, LEFT], ANSWERED)
+    assert (found.reached, found.ok) == (Reached.SERVER, True)
+    assert found.sentence == (
+        "pvs2 had no work, so the machine went on to its next boot device 5.1 s after power on;"
+        " its own disks are blank here"
+    )
+    seen = evidence([*WORK, LEFT], ANSWERED)
+    assert not finished(CASE, seen, 6.0)
+    assert finished(CASE, seen, 9.2)
+
+
+def test_going_on_because_no_server_answered_is_not_right():
+    found = verdict([*LOADER, LEFT], ASKED)
+    assert (found.reached, found.ok) == (Reached.SERVER, False)

@@ -72,8 +72,9 @@ class Options:
 def command(terminal: Terminal, **values: Any) -> Exit:
     """Boot in QEMU exactly what the vCenter holds for one machine.
 
-    Firmware, NIC, boot order and the bytes of the ISO come from the vCenter; the boot servers are
-    played in an isolated network. Says how far the boot came, and what it waited for.
+    Firmware, NIC, boot order and the bytes of the boot ISO or BDM disk come from the vCenter; all
+    other disks are blank, each at its slot. The boot servers are played in an isolated network.
+    Says how far the boot came, and what it waited for.
     """
     return run(parse(values), terminal)
 

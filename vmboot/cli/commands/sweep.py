@@ -1,4 +1,4 @@
-"""``vmboot sweep``: delete boot ISOs of vmboot that nothing needs any more."""
+"""``vmboot sweep``: delete boot media of vmboot that nothing needs any more."""
 
 from __future__ import annotations
 
@@ -58,11 +58,12 @@ class Options:
 @events_option
 @connection_options
 def command(terminal: Terminal, **values: Any) -> Exit:
-    """Delete boot ISOs of vmboot that no machine uses any more.
+    """Delete boot media of vmboot that no machine uses any more.
 
-    Only files in the fleet's folder with vmboot's kind of name, older than an hour, held by no
-    machine, template or snapshot of the whole vCenter, and needed by no unfinished run and no undo
-    of a recent one. Shows them and asks first.
+    ISOs and masters of BDM disks in the fleet's folder with vmboot's kind of name, copies that a
+    journal knows, and what imports left. Only what is older than an hour, held by no machine,
+    template or snapshot of the whole vCenter, and needed by no unfinished run and no undo of a
+    recent one. Shows them and asks first.
     """
     return run(gathered(Options, values), terminal)
 

@@ -1,4 +1,4 @@
-"""Boot ISOs that go, those that stay, and why."""
+"""Boot media that go, those that stay, and why."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _WORDS = {"remove": Text("delete", style="yellow"), "keep": Text("keep", style="
 
 
 def sweep_plan_view(plan: SweepPlan) -> RenderableType:
-    """Every ISO of vmboot with its fate."""
+    """Every file of vmboot's with its fate."""
     if not plan.files:
-        return line("No boot ISO of vmboot is in the fleet's folder on any datastore.")
+        return line("No boot media of vmboot are on any datastore that nobody holds.")
     rows = [(_WORDS[each.fate.value], size(each.size), _why(each)) for each in plan.files]
     return stack(
         table(("", "size", "file, and why"), rows, numbers=frozenset({1}), whole=frozenset({0})),
