@@ -125,16 +125,44 @@ def test_another_server_list_for_all_in_waves_and_back(site: Site) -> None:
     stores = {path.partition("]")[0] for path in copies(site.lab)}
     assert calls.writes["ImportVApp"] == len(stores)
 
+    (document,) = plan_undo(result.rollout, site.session).documents
+    assert document.words == f"{fleet.file} gets its text from before back"
+    edited_text = fleet.file.read_bytes()
     undone = site.undo(result.rollout)
 
     assert (undone.done, undone.failed) == (COUNT, 0)
     assert changed(before, site.dump()) == []
-    assert "still says" in undone.notes[0]
+    assert undone.notes == (f"{fleet.file} has its text from before back",)
+    assert fleet.file.read_bytes() == text
     assert digests(site.lab) == content
     first = min(run.id for run in list_runs() if run.rollout == result.rollout)
     edited = load_run(first).edited
     assert edited is not None
     assert edited.before.encode() == text
+
+    assert site.undo(undone.run_id).failed == 0  # an undo is undone like any other run
+    assert fleet.file.read_bytes() == edited_text
+
+
+def test_a_document_stays_where_it_was_changed_since_or_a_machine_is_left(site: Site) -> None:
+    fleet = site.fleet(ALL)
+    text = fleet.file.read_bytes()
+    site.apply(fleet)
+    result = edit(site, fleet.file, NEW)
+    edited_text = fleet.file.read_bytes()
+
+    part = site.undo(result.rollout, limit=["pvs-001"])
+    assert (part.done, fleet.file.read_bytes()) == (1, edited_text)
+    assert "not all machines of it go back" in part.notes[0]
+
+    fleet.file.write_bytes(edited_text + b"# mine\n")
+    rest = site.undo(result.rollout)
+    assert (rest.failed, fleet.file.read_bytes()) == (0, edited_text + b"# mine\n")
+    assert f"{fleet.file} stays as it is: it was changed since" in rest.notes[0]
+
+    fleet.file.write_bytes(edited_text)
+    assert site.undo(result.rollout).notes == (f"{fleet.file} has its text from before back",)
+    assert fleet.file.read_bytes() == text
 
 
 def test_a_canary_that_fails_ends_an_edit(site: Site) -> None:

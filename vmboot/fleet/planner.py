@@ -29,6 +29,7 @@ from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy
 from vmboot.fleet.repair import were_templates
 from vmboot.fleet.resolve import Wish, limited, resolve
 from vmboot.fleet.rights import check_datastores, check_imports, refuse_without_privileges
+from vmboot.fleet.securewords import secure_warnings
 from vmboot.fleet.unfinished import concerning, foreign_warnings, unfinished_or_busy
 from vmboot.model import BootMethod, NetworkMode
 from vmboot.vsphere.inventory import read_index, read_machines
@@ -105,7 +106,7 @@ def plan_fleet(
         vcenter=session.host,
         uploads=uploads,
         machines=planned,
-        warnings=(*busy, *foreign, *_warnings(fleet, placed, planned)),
+        warnings=(*busy, *foreign, *_warnings(fleet, media, placed, planned)),
         unfinished=tuple(run.id for run in left),
     )
 
@@ -139,11 +140,14 @@ def _placed(
     return Placed(one.isos, two.disks, {**one.refused, **two.refused}, one.uploads, one.warnings)
 
 
-def _warnings(fleet: Fleet, placed: Placed, planned: Sequence[MachinePlan]) -> Iterator[str]:
+def _warnings(
+    fleet: Fleet, media: FleetMedia, placed: Placed, planned: Sequence[MachinePlan]
+) -> Iterator[str]:
     if placed.isos or placed.disks:
         yield from _login_limit(fleet)
     yield from placed.warnings
     yield from _static_warning(fleet, planned)
+    yield from secure_warnings(fleet, media, planned)
 
 
 def _login_limit(fleet: Fleet) -> tuple[str, ...]:

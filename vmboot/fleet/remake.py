@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,15 +67,6 @@ def failed_remake(step: Step, error: VmbootError) -> MachineOutcome:
         message = f"its BDM disk is gone, and so is the master to make it again: {message}"
         hint = "apply the fleet document of that time instead; it makes both again"
     return MachineOutcome(step.machine.path, step.moid, Done.FAILED, message, hint)
-
-
-def edited_words(chain: Chain) -> Iterator[str]:
-    """What to say of a fleet document that these runs began with a change of."""
-    for edited in chain.edits:
-        yield (
-            f"{edited.file} still says what these runs made of it; the text before is in the "
-            "journal of the first of them"
-        )
 
 
 def _from_all_runs(state: Path | None) -> Mapping[str, Copying | Removing]:

@@ -18,6 +18,7 @@ from vmboot.errors import InputError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.chain import Chain, load_chain
 from vmboot.fleet.copies import Copies
+from vmboot.fleet.docundo import DocumentUndo, plan_documents, restore_documents
 from vmboot.fleet.execute import Executed, Execution
 from vmboot.fleet.inflight import await_quiet, unsettled
 from vmboot.fleet.journal import Closed, Ended, Journal, Undone, append, begin, timestamp
@@ -26,7 +27,7 @@ from vmboot.fleet.listen import guarded
 from vmboot.fleet.lock import run_lock
 from vmboot.fleet.observe import read_present
 from vmboot.fleet.plan import Verdict
-from vmboot.fleet.remake import edited_words, failed_remake, remakes
+from vmboot.fleet.remake import failed_remake, remakes
 from vmboot.fleet.resolve import one_or_pattern
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
 from vmboot.fleet.shield import shielded
@@ -58,6 +59,7 @@ class UndoPlan:
 
     :param runs: the runs it takes back, the oldest first: one, and those that resumed it
     :param left: BDM disks of theirs that their machines do not hold any more: they are deleted
+    :param documents: what becomes of a fleet document that they began with a change of
     """
 
     run_id: str
@@ -66,11 +68,12 @@ class UndoPlan:
     vcenter: str
     machines: tuple[MachineUndo, ...]
     left: tuple[str, ...] = ()
+    documents: tuple[DocumentUndo, ...] = ()
 
     @property
     def has_changes(self) -> bool:
         changes = any(machine.verdict is Verdict.CHANGE for machine in self.machines)
-        return changes or bool(self.left)
+        return changes or bool(self.left) or any(one.edit for one in self.documents)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -80,6 +83,7 @@ class UndoPlan:
             "vcenter": self.vcenter,
             "machines": [machine.to_json() for machine in self.machines],
             "left": list(self.left),
+            "documents": [one.to_json() for one in self.documents],
         }
 
 
@@ -107,24 +111,27 @@ def plan_undo(
         await_quiet(session, unknown)
         found = read_present(session, concerned)
     moids = _limited(chain, found, limit)
+    machines = tuple(
+        way_back(
+            chain.before(moid),
+            chain.intents(moid),
+            found.get(moid),
+            undo_intents=chain.undo_intents(moid),
+            force=force,
+            was_shut_down=chain.shut_down(moid),
+        )
+        for moid in moids
+    )
+    can = all(each.verdict in (Verdict.CHANGE, Verdict.OK) for each in machines)
     first = chain.runs[0].started
     return UndoPlan(
         run_id=run_id,
         runs=tuple(run.id for run in chain.runs),
         fleet=first.fleet,
         vcenter=first.vcenter,
-        machines=tuple(
-            way_back(
-                chain.before(moid),
-                chain.intents(moid),
-                found.get(moid),
-                undo_intents=chain.undo_intents(moid),
-                force=force,
-                was_shut_down=chain.shut_down(moid),
-            )
-            for moid in moids
-        ),
+        machines=machines,
         left=_left(session, chain, found, moids if limit else None),
+        documents=plan_documents(chain.edits, whole=can and len(moids) == len(chain.moids)),
     )
 
 
@@ -236,11 +243,15 @@ class _Undo:
         outcomes = [_outcome(machine) for machine in plan.machines]
         if not plan.has_changes:
             self._close_all(plan, "", outcomes)
+            self._notes = tuple(one.words for one in plan.documents if one.words)
             return self._result("", outcomes)
         with self._begin() as journal:
             failed, executed = self._execute(journal, plan)
             outcomes += (*failed, *self._powered_on(plan, executed.outcomes))
             self._clear(journal, plan)
+            self._notes += restore_documents(
+                plan.documents, journal, whole=self._is_whole(plan, outcomes)
+            )
             result = self._result(journal.run_id, [o for o in outcomes if o is not None])
             if not executed.unread:
                 journal.write(Ended(timestamp(), result.counts, self.stop.is_set(), executed.open))
@@ -319,9 +330,8 @@ class _Undo:
         self, plan: UndoPlan, by: str, outcomes: Sequence[MachineOutcome | None]
     ) -> None:
         """Note in the journals taken back that they are, and that nothing is left open in them."""
-        good = all(o is None or o.verdict in (Done.DONE, Done.OK) for o in outcomes)
-        whole = len(plan.machines) == len(self.chain.moids)
-        if not whole or self.stop.is_set():
+        good = self._is_whole(plan, outcomes)
+        if len(plan.machines) != len(self.chain.moids) or self.stop.is_set():
             return
         for run in self.chain.runs:
             if good:
@@ -330,13 +340,18 @@ class _Undo:
             if not run.finished:
                 append(run.id, Closed(by or self.run_id), state=self.state)
 
+    def _is_whole(self, plan: UndoPlan, outcomes: Sequence[MachineOutcome | None]) -> bool:
+        """True if all machines of these runs are as before them."""
+        good = all(o is None or o.verdict in (Done.DONE, Done.OK) for o in outcomes)
+        return good and len(plan.machines) == len(self.chain.moids) and not self.stop.is_set()
+
     def _result(self, run_id: str, outcomes: Sequence[MachineOutcome | None]) -> RunResult:
         return RunResult(
             run_id=run_id,
             outcomes=tuple(outcome for outcome in outcomes if outcome is not None),
             interrupted=self.stop.is_set(),
             seconds=time.monotonic() - self._began,
-            notes=(*self._notes, *edited_words(self.chain)),
+            notes=self._notes,
         )
 
 

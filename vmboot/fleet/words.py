@@ -77,12 +77,17 @@ def diff(plan: Planned) -> tuple[DiffLine, ...]:
 def changes_in_words(
     changes: Iterable[Change], hardware: Hardware, *, later: bool = False
 ) -> tuple[DiffLine, ...]:
-    """``changes`` to ``hardware``, one line each; a BDM disk for another at its place is one."""
+    """``changes`` to ``hardware``, one line each; a BDM disk for another at its place is one.
+
+    What reads the same before and after, as a boot order in which only device keys change, is left
+    out, unless nothing else would be left to say.
+    """
     changes = tuple(changes)
     slots = Slots(hardware, changes)
     replaced = [slots.replaced(change) for change in changes if isinstance(change, AddDisk)]
     shown = (change for change in changes if change not in replaced)
-    return tuple(DiffLine(*_line(change, slots), later) for change in shown)
+    lines = tuple(DiffLine(*_line(change, slots), later) for change in shown)
+    return tuple(line for line in lines if line.before != line.after) or lines
 
 
 def _line(change: Change, slots: Slots) -> tuple[str, str, str]:

@@ -111,3 +111,18 @@ def test_a_boot_disk_for_an_older_one_is_one_line() -> None:
     (line,) = changes_in_words(changes, HARDWARE)
 
     assert (line.what, line.before, line.after) == ("boot disk at SCSI 0:0", OLD_BDM, BDM)
+
+
+def test_what_reads_the_same_before_and_after_is_not_said() -> None:
+    swap = [
+        DetachDisk(2000, "Hard disk 1", OLD_BDM),
+        AddDisk(-2, SCSI.key, 0, BDM),
+        SetBootOrder((BootEntry("disk", 2000),), (BootEntry("disk", -2),)),
+    ]
+    said = changes_in_words(swap, HARDWARE)
+    assert [line.what for line in said] == ["boot disk at SCSI 0:0"]
+
+
+def test_unless_there_is_nothing_else_to_say() -> None:
+    order = SetBootOrder((BootEntry("cdrom"),), (BootEntry("cdrom"),))
+    assert [line.what for line in changes_in_words([order], HARDWARE)] == ["boot order"]
