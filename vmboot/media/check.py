@@ -30,7 +30,7 @@ MAX_SNIPPET = 16 * 1024
 MAX_WAIT = 3600.0  # seconds
 MAX_VLAN = 4094  # IEEE 802.1Q; 0 and 4095 are reserved
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _DNS_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LABEL_LINE = re.compile(rf"\s*:\s*{OWN_LABEL}")
@@ -104,7 +104,7 @@ def _check_servers(servers: tuple[BootServer, ...]) -> None:
         host, _ = split_address(server.address)
         if is_ipv4(host):
             _refuse_special(ipaddress.IPv4Address(host), "boot server")
-        if server.name and not _NAME.fullmatch(server.name):
+        if server.name and not SERVER_NAME.fullmatch(server.name):
             raise InputError(
                 f"{server.name!r} is not a usable boot server name",
                 hint="letters, digits, '.', '_' and '-', at most 63",

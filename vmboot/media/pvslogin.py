@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vmboot.errors import InputError, Place
+from vmboot.media.check import SERVER_NAME
 from vmboot.model import BootServer
 
 MAX_LOGIN_SERVERS = 4  # Bootserver1 to Bootserver4
@@ -87,5 +88,8 @@ def check_unique(servers: Sequence[LoginServer], *, place: Place) -> None:
 
 def as_boot_servers(servers: Sequence[LoginServer]) -> tuple[BootServer, ...]:
     """The same hosts as boot servers, in the same order. The login port is not the port of TFTP,
-    so it is left out."""
-    return tuple(BootServer(server.address, server.name) for server in servers)
+    so it is left out, and so is a name that media cannot show."""
+    return tuple(
+        BootServer(each.address, each.name if SERVER_NAME.fullmatch(each.name) else "")
+        for each in servers
+    )

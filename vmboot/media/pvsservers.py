@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vmboot.errors import InputError, Place
+from vmboot.media.check import SERVER_NAME
 from vmboot.media.pvsanswers import read_answers
 from vmboot.media.pvsexport import Record, read_export
 from vmboot.media.pvslogin import (
@@ -213,6 +214,10 @@ def _notes(logins: Sequence[LoginServer]) -> Iterator[str]:
             f"a BIOS bootstrap knows {MAX_LOGIN_SERVERS} login servers; "
             f"{len(logins) - MAX_LOGIN_SERVERS} of these are more"
         )
+    for name in (
+        each.name for each in logins if each.name and not SERVER_NAME.fullmatch(each.name)
+    ):
+        yield f"the name {name!r} is left out: media show letters, digits, '.', '_' and '-' only"
     ports = sorted({each.port for each in logins} - {LOGIN_PORT})
     if ports:
         yield f"the login port is {', '.join(map(str, ports))}, not {LOGIN_PORT}"

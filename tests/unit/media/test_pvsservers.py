@@ -14,9 +14,10 @@ from tests.unit.media.pvs_samples import (
     server,
 )
 from vmboot.errors import InputError, NotFoundError
+from vmboot.media.check import check
 from vmboot.media.pvslogin import LoginServer
 from vmboot.media.pvsservers import parse_servers, read_servers
-from vmboot.model import BootServer
+from vmboot.model import BootConfig, BootServer, Bootstrap, Firmware
 
 TWO = (BootServer("10.0.0.11"), BootServer("10.0.0.12"))
 
@@ -53,6 +54,14 @@ def test_servers_as_csv_have_names():
     assert found.servers == (BootServer("10.0.0.11", "PVS1"), BootServer("10.0.0.12", "PVS2"))
     (note,) = found.notes
     assert note == "PVS1 has further streaming addresses (10.1.0.11); the first one is taken"
+
+
+def test_a_name_that_a_fleet_document_cannot_have_is_left_out_and_told():
+    found = of_rows(server("pvs süd 1", "10.0.0.11"), server("PVS2", "10.0.0.12"))
+    assert found.servers == (BootServer("10.0.0.11"), BootServer("10.0.0.12", "PVS2"))
+    assert check(BootConfig(found.servers, {Firmware.UEFI: Bootstrap("pvsnbpx64.efi")})) == ()
+    (note,) = found.notes
+    assert note.startswith("the name 'pvs süd 1' is left out")
 
 
 def test_servers_as_json_have_lists_of_addresses():
