@@ -12,7 +12,7 @@ from vmboot.fleet.spec import parse_fleet
 @pytest.fixture
 def export(tmp_path):
     file = tmp_path / "servers.csv"
-    rows = server("PVS1", "10.0.0.11"), server("on: 2", "10.0.0.12", port="6920")
+    rows = server("PVS1", "10.0.0.11"), server("on", "10.0.0.12", port="6920")
     file.write_text(csv_text(rows))
     return file
 
@@ -23,7 +23,7 @@ def test_the_block_can_be_pasted_into_a_fleet_document(export):
     rest = "version: 1\nbootstrap: {bios: x}\ntargets: [{vms: a, method: iso}]\n"
     fleet = parse_fleet((out(screen) + rest).encode())
     found = [(each.name, each.address) for each in fleet.boot_servers]
-    assert found == [("PVS1", "10.0.0.11"), ("on: 2", "10.0.0.12")]
+    assert found == [("PVS1", "10.0.0.11"), ("on", "10.0.0.12")]
     assert "note: the login port is 6920, not 6910" in err(screen)
 
 
