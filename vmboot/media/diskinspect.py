@@ -11,13 +11,13 @@ from pathlib import Path
 
 from vmboot.errors import MediaError
 from vmboot.media.diskimage import DiskImage, open_disk
-from vmboot.media.diskinspection import SECTOR, DiskInspection, Volume
+from vmboot.media.diskinspection import DiskInspection, Volume
 from vmboot.media.diskown import PROGRAM, read_own_disk
 from vmboot.media.diskverdict import DiskFacts, judge_disk
 from vmboot.media.diskvolumes import Found, OpenVolume, by_volume, open_volumes, read_programs
 from vmboot.media.inspection import FoundLoader
 from vmboot.media.partitionread import read_partitions
-from vmboot.media.partitiontable import GPT_MAGIC
+from vmboot.media.partitiontable import GPT_MAGIC, SECTOR
 from vmboot.media.programs import MAX_LOADER, looks_like_program
 from vmboot.media.shimvolume import ShimFindings, check_shim
 from vmboot.media.strangers import MAX_TEXT, find_addresses, looks_like_config

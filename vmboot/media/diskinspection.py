@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmboot.media.inspection import Boots, FoundLoader, config_json
-from vmboot.media.partitiontable import Partition, PartitionTable
+from vmboot.media.partitiontable import SECTOR, Partition, PartitionTable
 from vmboot.model import BootConfig, BootServer, Bootstrap, Firmware
-
-SECTOR = 512
 
 
 @dataclass(frozen=True)

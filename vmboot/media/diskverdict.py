@@ -15,12 +15,11 @@ from vmboot.media.bioscode import Code, grub_core, mbr_code, volume_code
 from vmboot.media.fatread import FatVolume, Read
 from vmboot.media.identify import Identity
 from vmboot.media.inspection import Boots
-from vmboot.media.partitiontable import ESP, PartitionTable
+from vmboot.media.partitiontable import ESP, SECTOR, PartitionTable
 from vmboot.media.shimvolume import ShimFindings
 from vmboot.media.verdict import Verdict, ignores_script, is_script, reads_script, secure_notes
 from vmboot.model import Firmware
 
-SECTOR = 512
 PROGRAM = "EFI/BOOT/BOOTX64.EFI"
 PVS_PROGRAM = "EFI/BOOT/PVSBOOTX64.EFI"
 KERNEL, SCRIPT = "ipxe.lkrn", "autoexec.ipxe"

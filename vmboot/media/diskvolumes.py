@@ -8,9 +8,8 @@ from typing import TypeVar
 
 from vmboot.errors import MediaError
 from vmboot.media.diskimage import DiskImage
-from vmboot.media.diskinspection import SECTOR
 from vmboot.media.fatread import FatFile, FatVolume, Read, is_fat, open_fat
-from vmboot.media.partitiontable import ESP, PartitionTable
+from vmboot.media.partitiontable import ESP, SECTOR, PartitionTable
 from vmboot.media.programs import (
     MAX_LOADER,
     MAX_PROGRAM_BYTES,
