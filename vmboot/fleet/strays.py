@@ -50,7 +50,7 @@ def as_stray(copy: Copying | Removing) -> Removing:
 def detached(
     changed: Iterable[tuple[Machine, Sequence[Change]]], folder: str
 ) -> Iterator[Removing]:
-    """BDM disks that were taken out of machines.
+    """BDM disks that were taken out of machines, but no master that somebody had attached itself.
 
     :param changed: machines as they were, and what was done to them
     :param folder: where masters are, on the same datastore
@@ -63,7 +63,8 @@ def detached(
                 device = disks.get(change.key)
                 store = device.disk.datastore if device and device.disk else ""
                 source = f"{change.file.partition(']')[0]}] {folder}/{name}"
-                yield Removing(machine.moid, source, change.file, store)
+                if change.file != source:
+                    yield Removing(machine.moid, source, change.file, store)
 
 
 @dataclass
