@@ -175,7 +175,7 @@ def _match(
     device: PvsDevice, machines: Sequence[Machine], records: int, since: datetime | None
 ) -> DeviceMatch:
     old = tuple(_old(device, since))
-    problems = (*_identity(machines, records), *_firmware(device, machines), *old)
+    problems = (*_identity(machines, records), *_firmware(device, machines), *device.doubts, *old)
     return DeviceMatch(device, tuple(m.path for m in machines), bool(old), problems)
 
 
@@ -196,13 +196,15 @@ def _firmware(device: PvsDevice, machines: Sequence[Machine]) -> Iterator[str]:
 
 
 def _old(device: PvsDevice, since: datetime | None) -> Iterator[str]:
-    if since is None or not device.bdm:
+    """Why its boot disk may be from before ``since``.
+
+    One whose BdmBoot is not understood counts where PVS has a date; the date itself is in doubt in
+    words of its own (:attr:`PvsDevice.doubts`).
+    """
+    if since is None or device.bdm is False or not (device.bdm or device.updated):
         return
     if device.updated is None and device.updated_text:
-        yield (
-            f"the date of its BDM, {device.updated_text!r}, cannot be read for sure: export "
-            "it with @{n='BdmUpdated';e={$_.BdmUpdated.ToString('s')}}"
-        )
+        yield "the age of its BDM is not known"
     elif device.updated is None:
         yield "PVS has no date of its BDM"
     elif device.updated < since:

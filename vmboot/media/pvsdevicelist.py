@@ -6,7 +6,7 @@ Source: Citrix Provisioning PowerShell guide, PvsDevice.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,11 @@ from vmboot.model import Firmware
 
 FIRMWARES = {1: Firmware.BIOS, 2: Firmware.UEFI}
 FORMATS = {0: "", 1: "VHD", 2: "ISO", 3: "USB"}
+# BdmBoot is a flag, a number or the word of an enumeration, by version and by how it was exported.
+BOOTS = {
+    **dict.fromkeys(("1", "true", "yes", "bdm", "bdmboot", "bdmdisk", "bdmiso", "bdmusb"), True),
+    **dict.fromkeys(("0", "false", "no", "none", "pxe", "pxeboot"), False),
+}
 _MAC = re.compile(r"(?:[0-9a-f]{2}[-:. ]?){5}[0-9a-f]{2}")
 _TICKS = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/")
 _CULTURE = re.compile(
@@ -26,6 +31,8 @@ _CULTURE = re.compile(
     re.IGNORECASE,
 )
 _NO_DATE = 1900  # an empty System.DateTime is of the year 1
+_EMPTY = re.compile(r"0001-01-01.*|0?1[./-]0?1[./-]0001.*|/Date\(-6\d{13}(?:[+-]\d{4})?\)/")
+_SORTABLE = "export it with @{n='BdmUpdated';e={$_.BdmUpdated.ToString('s')}}"
 
 Dates = Callable[[str], datetime | None]
 
@@ -40,8 +47,9 @@ class PvsDevice:
     :param format: ``VHD``, ``ISO``, ``USB`` or ``""``
     :param updated: when its boot disk was last updated, in local time without a zone; ``None``
         where PVS has no date, or the text can be read in two ways
-    :param updated_text: the same as it was written
+    :param updated_text: the same as it was written, ``""`` for no date
     :param vm_id: the hypervisor's id of the VM, as PVS has it
+    :param doubts: values that were not understood, in words with their line
     """
 
     name: str
@@ -52,6 +60,7 @@ class PvsDevice:
     updated: datetime | None = None
     updated_text: str = ""
     vm_id: str = ""
+    doubts: tuple[str, ...] = ()
 
 
 def read_devices(path: str | Path) -> tuple[PvsDevice, ...]:
@@ -77,18 +86,33 @@ def parse_devices(raw: bytes, *, file: str = "devices") -> tuple[PvsDevice, ...]
 
 
 def _device(record: Record, dates: Dates) -> PvsDevice:
-    updated = record.text("BdmUpdated")
-    boot = record.text("BdmBoot").lower()
+    text = record.text("BdmUpdated")
+    updated = None if _EMPTY.fullmatch(text) else dates(text)
     return PvsDevice(
         name=record.text("DeviceName", "Name"),
         mac=_mac(record),
-        bdm=None if not boot else boot in {"true", "1"},
+        bdm=BOOTS.get(record.text("BdmBoot").lower()),
         firmware=FIRMWARES.get(_number(record, "BdmType", 2)),
         format=FORMATS[_number(record, "BdmFormat", 3)],
-        updated=dates(updated),
-        updated_text=updated,
+        updated=updated,
+        updated_text="" if _EMPTY.fullmatch(text) else text,
         vm_id=record.text("HypVmId"),
+        doubts=tuple(_doubts(record, updated)),
     )
+
+
+def _doubts(record: Record, updated: datetime | None) -> Iterator[str]:
+    boot, date = record.text("BdmBoot"), record.text("BdmUpdated")
+    if boot and boot.lower() not in BOOTS:
+        known = "1, True, BdmDisk, BdmIso, BdmUsb, 0, False, PxeBoot"
+        yield f"{_where(record, 'BdmBoot')}: {boot!r} is not understood; known are {known}"
+    if date and updated is None and not _EMPTY.fullmatch(date):
+        yield f"{_where(record, 'BdmUpdated')}: {date!r} is no sure date: {_SORTABLE}"
+
+
+def _where(record: Record, name: str) -> str:
+    line = f"line {record.place.line}, " if record.place.line else ""
+    return f"{line}{record.field(name)}"
 
 
 def _mac(record: Record) -> str:

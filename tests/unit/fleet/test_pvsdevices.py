@@ -65,7 +65,7 @@ def test_a_boot_disk_for_the_other_firmware_is_told():
     ("changes", "words"),
     [
         ({"updated": datetime(2026, 11, 19, 23, 59)}, "before the servers changed"),
-        ({"updated_text": "05/04/2026"}, "cannot be read for sure"),
+        ({"updated_text": "05/04/2026"}, "the age of its BDM is not known"),
         ({}, "PVS has no date of its BDM"),
     ],
 )
@@ -80,6 +80,13 @@ def test_a_boot_disk_from_before_the_change_is_stale(changes, words):
 def test_a_newer_boot_disk_or_none_is_not_stale(changes):
     match = of(device("a", "m1", **changes), vm("x", "m1"), since=SINCE)
     assert (match.stale, match.problems) == (False, ())
+
+
+def test_what_was_not_understood_is_told_and_its_date_still_counts():
+    record = device("a", "m1", bdm=None, updated=datetime(2026, 1, 1), doubts=("line 2: what?",))
+    match = of(record, vm("x", "m1"), since=SINCE)
+    assert match.stale
+    assert match.problems[0] == "line 2: what?"
 
 
 def test_machines_of_the_fleet_without_a_record_are_listed():

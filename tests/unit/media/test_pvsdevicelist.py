@@ -68,6 +68,43 @@ def test_a_pxe_device_has_no_boot_disk():
 
 
 @pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("1", True),
+        ("TRUE", True),
+        ("BdmDisk", True),
+        ("BdmIso", True),
+        ("0", False),
+        ("False", False),
+        ("PxeBoot", False),
+        ("", None),
+    ],
+)
+def test_how_a_device_boots_is_read_in_every_form(text, wanted):
+    found = of(BdmBoot=text)
+    assert (found.bdm, found.doubts) == (wanted, ())
+
+
+def test_a_way_to_boot_that_is_not_known_is_told_with_its_line():
+    found = of(BdmBoot="Floppy")
+    assert found.bdm is None
+    (doubt,) = found.doubts
+    assert doubt.startswith("line 2, BdmBoot: 'Floppy' is not understood; known are 1, True")
+
+
+def test_a_date_that_cannot_be_read_is_told_with_its_object():
+    (found,) = parse_devices(as_json({**ROW, "BdmUpdated": "05/04/2026"}).encode())
+    (doubt,) = found.doubts
+    assert doubt.startswith("object 1, BdmUpdated: '05/04/2026' is no sure date: export it with")
+
+
+@pytest.mark.parametrize("text", ["1/1/0001 12:00:00 AM", "0001-01-01T00:00:00", ""])
+def test_a_device_that_never_had_a_boot_disk_is_no_doubt(text):
+    found = of(BdmUpdated=text)
+    assert (found.updated, found.updated_text, found.doubts) == (None, "", ())
+
+
+@pytest.mark.parametrize(
     ("texts", "wanted"),
     [
         (["2026-05-04 10:20:30"], datetime(2026, 5, 4, 10, 20, 30)),
