@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,22 @@ POINTS = 50
 LATE_S = 0.3
 
 
+@dataclass(frozen=True)
 class Crashes:
     """A small lab, the fleet on it, and children that die.
 
     :param freshen: removes what an apply would find uploaded already
     """
 
-    def __init__(
-        self, site: Site, fleet: Fleet, state: Path, *, freshen: Callable[[], None]
-    ) -> None:
-        self.site, self.fleet, self.freshen = site, fleet, freshen
-        self.environment = {**site.lab.environment(), "VMBOOT_STATE": str(state)}
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.lab.crash_child", "pyVmomi", "pycdlib"])
+    site: Site
+    fleet: Fleet
+    state: Path
+    freshen: Callable[[], None]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which a child finds the lab and the journals."""
+        return {**self.site.lab.environment(), "VMBOOT_STATE": str(self.state)}
 
     def apply(self, burns_at: int) -> int:
         """Run an apply that dies at that point; how many points it reached if it lived."""
@@ -45,8 +49,10 @@ class Crashes:
         return self._child(crash_child.run_undo, run_id, burns_at)
 
     def _child(self, target: Callable[..., None], *arguments: Any) -> int:
-        ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=target, args=(self.environment, *arguments, theirs))
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["tests.lab.crash_child", "pyVmomi", "pycdlib"])
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=target, args=(self.environment, *arguments, theirs))
         process.start()
         theirs.close()
         process.join(60)

@@ -7,7 +7,7 @@ files, byte for byte. Every machine has something at 0:0 that has to make room.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.lab.bdmlab import ALL, OURS, boots_first, disks, need_grub, our_slots, switch_off
-from tests.lab.crashlab import LATE_S, Crashes, Datastores, evenly
+from tests.lab.crashlab import LATE_S, Crashes, Datastores, evenly, templates
 from tests.lab.fleetlab import Site, changed, site_on
 from vmboot.clock import Deadline, pause
 from vmboot.fleet import inflight
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.lab
 NAMES = ("pvs-00[1-57]", "pvs-010")
 FLEET = ALL.replace('"/DC1/vm/PVS/**"', f"{list(NAMES)}")
 IN_AN_UNDO = 10
+IN_AN_IMPORT = 12
 #: A killed import's machine cannot be removed while its lease lives.
 LEASE_S = 1
 
@@ -69,10 +70,23 @@ class Judge:
         ]
         assert len(left) == len(self.fleet), f"point {point}: {left}"
 
+    def left_behind(self) -> set[str]:
+        """The kinds of things that a crash has left: a test should meet them all."""
+        now = self.site.dump()
+        held = {file for machine in now.values() for file in disks(machine).values()}
+        copies = {path for path in self.store.disks() if is_copy(path) and "-flat" not in path}
+        kinds = {
+            "a shell": bool(now.keys() - self.machines.keys()),
+            "a free copy": bool(copies - held),
+            "an attached copy": bool(copies & held),
+            "a template as a machine": templates(now) < templates(self.machines),
+        }
+        return {kind for kind, is_there in kinds.items() if is_there}
+
     def leases_end(self) -> None:
         """Wait out the leases of killed imports; in a vCenter it takes five minutes."""
         if any("vmboot-import-" in path for path in self.site.dump()):
-            pause(2 * LEASE_S, Deadline.after(2 * LEASE_S))
+            pause(1.3 * LEASE_S, Deadline.after(2 * LEASE_S))
 
     def originals(self, point: int) -> None:
         now = self.store.disks()
@@ -171,15 +185,18 @@ def test_a_killed_apply_is_continued_by_the_next_and_undone_whole(
 
 def test_a_killed_apply_is_undone_at_once(crashes: Crashes, judge: Judge) -> None:
     site = crashes.site
+    left: set[str] = set()
     for point in crashes.spread()[1::2]:
         known = {run.id for run in list_runs()}
         crashes.freshen()
         crashes.apply(point)
+        left |= judge.left_behind()
         for run in [run for run in list_runs() if run.id not in known]:
             undone = site.undo(run.id)
             assert undone.failed == undone.pending == 0, f"point {point}"
         judge.swept(point, crashes.fleet)
         assert all(run.finished for run in list_runs()), f"point {point}"
+    assert left == {"a shell", "a free copy", "an attached copy", "a template as a machine"}
 
 
 def test_a_killed_undo_is_ended_by_the_next(crashes: Crashes, judge: Judge) -> None:
@@ -195,3 +212,21 @@ def test_a_killed_undo_is_ended_by_the_next(crashes: Crashes, judge: Judge) -> N
         assert undone.failed == undone.pending == 0, f"point {point}"
         judge.restored(point)
         assert all(run.finished for run in list_runs()), f"point {point}"
+
+
+def test_a_killed_import_by_the_extent_leaves_nothing_that_a_sweep_does_not_take(
+    crashes: Crashes, judge: Judge
+) -> None:
+    site = crashes.site
+    document = "media: {bdm: {import: flat}}\ntargets: [{vms: pvs-001, method: bdm}]\n"
+    flat = replace(crashes, fleet=site.fleet(document, name="flat.yml"))
+    parts = 0
+    for point in flat.spread(IN_AN_IMPORT):
+        known = {run.id for run in list_runs()}
+        flat.freshen()
+        flat.apply(point)
+        parts += any(".part" in path for path in judge.store.files())
+        for run in [run for run in list_runs() if run.id not in known]:
+            assert site.undo(run.id).failed == 0, f"point {point}"
+        judge.swept(point, flat.fleet)
+    assert parts, "no kill came in the middle of an import"
