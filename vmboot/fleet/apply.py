@@ -19,6 +19,7 @@ from vmboot.errors import VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.copies import Copies, Made
 from vmboot.fleet.docedit import DocumentEdit
+from vmboot.fleet.enrol import ders_of, put_certificates
 from vmboot.fleet.execute import Executed, Execution
 from vmboot.fleet.homes import needs_copy
 from vmboot.fleet.journal import Closed, Copying, Ended, Journal, append, begin, timestamp
@@ -256,6 +257,7 @@ class _Apply:
         """Outcomes of machines that could not be begun, and of those that were."""
         errors = self._send(journal)
         lost = {m.machine.moid: errors[path] for m in todo if (path := self._medium(m)) in errors}
+        lost |= self._certify(journal, left, (m for m in todo if m.machine.moid not in lost))
         ready = [plan for plan in todo if plan.machine.moid not in lost]
         wished = [self._step(plan) for plan in ready]
         made = self._copy(journal, left, wished, failed=len(lost))
@@ -307,6 +309,16 @@ class _Apply:
             find=lambda one: media.find(BootMethod(one.kind), one.sha256),
             way=self.fleet.media.bdm.way,
             sink=self.sink,
+        )
+
+    def _certify(
+        self, journal: Journal, left: Sequence[Run], plans: Iterable[MachinePlan]
+    ) -> Mapping[str, VmbootError]:
+        """The site's certificate into the folders of those that are to trust it."""
+        media = FleetMedia(self.fleet)
+        steps = () if self.stop.is_set() else map(self._step, plans)
+        return put_certificates(
+            self.session, journal, steps, lambda: ders_of(media), dead=left, sink=self.sink
         )
 
     # -- copies of BDM disks -------------------------------------------------------------------

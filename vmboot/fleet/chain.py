@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmboot.fleet.journal import Copying, Edited, Intent, Removing
+from vmboot.fleet.journal import Certifying, Copying, Decertifying, Edited, Intent, Removing
 from vmboot.fleet.runs import Run, list_runs, load_run
 from vmboot.fleet.strays import as_stray
+from vmboot.vsphere.dspath import file_name
 from vmboot.vsphere.machine import Machine
 
 
@@ -25,7 +27,12 @@ class Chain:
 
     def before(self, moid: str) -> Machine:
         """The machine as it was before the first of these runs."""
-        return next(run.before(moid) for run in self.runs if moid in run.moids)
+        mine = [run for run in self.runs if moid in run.moids]
+        machine = mine[0].before(moid)
+        if machine.secure_db is None:  # only runs that might change those settings read them
+            known = (run.before(moid).secure_db for run in mine)
+            machine = replace(machine, secure_db=next((db for db in known if db), None))
+        return machine
 
     def intents(self, moid: str) -> tuple[Intent, ...]:
         """Everything these runs were about to do to the machine, the oldest first.
@@ -65,6 +72,17 @@ class Chain:
             made |= run.copies
             made |= run.removed
         return made
+
+    def certificates(self) -> Mapping[str, Certifying]:
+        """Files with a certificate that these runs put into machines' folders, by path."""
+        return {path: one for run in self.runs for path, one in run.certificates.items()}
+
+    def ders(self) -> Mapping[str, bytes]:
+        """The certificates of all files that these runs made or deleted, by file name."""
+        records: list[Certifying | Decertifying] = []
+        for run in (*self.undos, *self.runs):
+            records += (*run.certificates.values(), *run.decertified.values())
+        return {file_name(one.path): b64decode(one.der) for one in records}
 
     @property
     def edits(self) -> tuple[Edited, ...]:

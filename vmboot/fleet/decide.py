@@ -12,7 +12,13 @@ from vmboot.model import BootMethod, Firmware
 from vmboot.vsphere.bdmdisk import plan_bdm
 from vmboot.vsphere.cdrom import SlotPlan
 from vmboot.vsphere.changes import Change
-from vmboot.vsphere.devices import machine_after, nic_key, plan_boot_order, plan_cdrom
+from vmboot.vsphere.devices import (
+    machine_after,
+    nic_key,
+    plan_boot_order,
+    plan_cdrom,
+    plan_enrolment,
+)
 from vmboot.vsphere.machine import CdBacking, Machine, Power
 
 
@@ -61,6 +67,8 @@ class Wanted:
     :param bdm: the same for method ``bdm``
     :param nic: for method ``pxe``, counted from 1
     :param make_template: it was left a VM by an unfinished run
+    :param certificate: name of the file in its folder that its Secure Boot settings are to name
+    :param certificate_missing: they name it, but the file is not there
     :param problem: why it must not be touched, found before its devices were looked at
     """
 
@@ -71,6 +79,8 @@ class Wanted:
     make_template: bool = False
     problem: Problem | None = None
     bdm: BdmWish | None = None
+    certificate: str = ""
+    certificate_missing: bool = False
 
     @property
     def media(self) -> IsoWish | BdmWish | None:
@@ -167,14 +177,26 @@ def _insecure(what: str) -> Problem:
 
 def _changes(machine: Machine, wanted: Wanted) -> _Changes | tuple[Problem, ...]:
     try:
-        if wanted.bdm is not None:
-            slot = _bdm(machine, wanted.bdm)
-            return slot.problems if slot.refused else _of(slot)
-        left = leave_bdm(machine)
-        rest = _others(machine_after(machine, left.changes), wanted)
+        slots = (_enrolment(machine, wanted), *_slots(machine, wanted))
     except RefusedError as error:
         return (Problem(error.message, error.hint),)
-    return rest.problems if rest.refused else _of(left, rest)
+    against = next((slot.problems for slot in slots if slot.refused), None)
+    return _of(*slots) if against is None else against
+
+
+def _slots(machine: Machine, wanted: Wanted) -> tuple[SlotPlan, ...]:
+    """Devices and boot order."""
+    if wanted.bdm is not None:
+        return (_bdm(machine, wanted.bdm),)
+    left = leave_bdm(machine)
+    return left, _others(machine_after(machine, left.changes), wanted)
+
+
+def _enrolment(machine: Machine, wanted: Wanted) -> SlotPlan:
+    if not wanted.certificate or machine.secure_db is None:
+        return SlotPlan()
+    is_there = not wanted.certificate_missing
+    return plan_enrolment(machine, machine.secure_db, file=wanted.certificate, is_there=is_there)
 
 
 def _bdm(machine: Machine, wish: BdmWish) -> SlotPlan:

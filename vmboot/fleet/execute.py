@@ -172,7 +172,11 @@ class Execution:
     def _set_deferred_orders(self) -> None:
         """Also when stopped: a machine half changed would be worse than a moment's wait."""
         for batch in _batches([self._begun[moid] for moid in self._deferred]):
-            found = read_present(self.session, [step.moid for step in batch])
+            found = read_present(
+                self.session,
+                [step.moid for step in batch],
+                secure_db=[step.moid for step in batch if step.has_secure_db],
+            )
             steps = {step.machine.path: step for step in batch}
             jobs = self._second_jobs(batch, found)
             for outcome in run_window(self.session, jobs, window=self.window, sink=self.sink):
@@ -270,7 +274,8 @@ class Execution:
         try:
             asked = (step.moid for step in steps if step.moid in self._begun)
             moids = [moid for moid in asked if moid not in self._judged]
-            return read_present(self.session, moids), None
+            with_db = [step.moid for step in steps if step.has_secure_db]
+            return read_present(self.session, moids, secure_db=with_db), None
         except VmbootError as error:
             return {}, error
 

@@ -134,6 +134,34 @@ class Removing:
 
 
 @dataclass(frozen=True)
+class Certifying:
+    """A certificate is about to be put into a machine's folder, for its Secure Boot db.
+
+    :param moid: managed object id of the machine
+    :param path: datastore path of the file
+    :param datastore: managed object id of its datastore
+    :param der: the certificate, base64, so that an undo can be undone
+    """
+
+    kind: ClassVar[str] = "certificate"
+    moid: str
+    path: str
+    datastore: str
+    der: str
+
+
+@dataclass(frozen=True)
+class Decertifying:
+    """The file of a :class:`Certifying` is about to be deleted. The parameters are the same."""
+
+    kind: ClassVar[str] = "remove-certificate"
+    moid: str
+    path: str
+    datastore: str
+    der: str
+
+
+@dataclass(frozen=True)
 class Edited:
     """The fleet document was about to be changed by ``media edit``.
 
@@ -235,6 +263,8 @@ Record: TypeAlias = (
     | Copied
     | Foreign
     | Removing
+    | Certifying
+    | Decertifying
     | Edited
     | Intent
     | PoweringOff
@@ -289,6 +319,8 @@ class Journal:
 
         :raises RefusedError: the disk does not take them; nothing may be written to the vCenter
         """
+        if not records:
+            return
         text = b"".join(_line(record) for record in records)
         try:
             with self._lock, _whole_lines(self._descriptor):

@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmboot.errors import InputError, MediaError, MissingToolError, RefusedError, VmbootError
+from vmboot.fleet.certificate import site_certificate
 from vmboot.media.chain import Chain
 from vmboot.media.iso import BootIso, build_iso, needs
 from vmboot.media.loaders import select_loaders
 from vmboot.model import BootConfig, BootMethod, Bootstrap, Firmware
 from vmboot.vsphere.changes import Problem
+from vmboot.vsphere.securedb import certificate_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from vmboot.fleet.spec import Fleet
     from vmboot.fleet.specmodels import LoaderSection
     from vmboot.media.bdm import BootDisk
+    from vmboot.media.sign import Certificate
     from vmboot.vsphere.machine import Machine
 
 #: A BDM image of a site's own that is larger than this is something else.
@@ -116,7 +120,12 @@ class FleetMedia:
         from vmboot.media.secure import advice, secure_options
 
         config = self._fleet.boot_config(medium.method)
-        options = secure_options(find_loaders(dirs=self._loader_dirs), config, needs=needs(config))
+        options = secure_options(
+            find_loaders(dirs=self._loader_dirs),
+            config,
+            needs=needs(config),
+            site_certificate=self._fingerprint,
+        )
         return Problem(
             f"Secure Boot is on, and the loader on the {TITLES[medium.method]} is not signed",
             hint=advice(options),
@@ -146,6 +155,28 @@ class FleetMedia:
             return False
         return Firmware.UEFI in fleet.boot_config(method).firmwares
 
+    @cached_property
+    def certificate(self) -> Certificate | None:
+        """The site's, where the document names it.
+
+        :raises InputError: its file cannot be used
+        """
+        return site_certificate(self._fleet)
+
+    @property
+    def _fingerprint(self) -> str:
+        return self.certificate.fingerprint if self.certificate else ""
+
+    @property
+    def certificate_file(self) -> str:
+        """The name of its file in the folders of machines that are to trust it."""
+        return certificate_name(self._fingerprint)
+
+    def enrols(self, method: BootMethod, machine: Machine) -> bool:
+        """True if ``machine`` is to trust the site's certificate by its settings."""
+        wanted = self._fleet.media.secure_boot.enroll and method is not BootMethod.PXE
+        return wanted and machine.secure_boot and self.has_secure(method)
+
     def _make(self, method: BootMethod, secure: bool) -> Medium:
         fleet = self._fleet
         try:
@@ -157,7 +188,8 @@ class FleetMedia:
             if secure:  # what has Secure Boot has UEFI
                 config = replace(config, bootstrap=_only_uefi(config.bootstrap))
             build = _disk if method is BootMethod.BDM else _iso
-            return build(fleet, config, chain, self._loader_dirs)
+            trusted = self._fingerprint if secure else ""
+            return build(fleet, config, chain, self._loader_dirs, trusted)
         except MissingToolError:
             raise
         except VmbootError as error:
@@ -209,21 +241,32 @@ def _versions(manifest: Mapping[str, Any]) -> str:
 _Dirs = Sequence[str | Path]
 
 
-def _iso(fleet: Fleet, config: BootConfig, chain: Chain, dirs: _Dirs) -> Medium:
+def _iso(fleet: Fleet, config: BootConfig, chain: Chain, dirs: _Dirs, trusted: str) -> Medium:
     if chain is Chain.IPXE:
         iso = boot_iso(fleet, loader_dirs=dirs)
     else:
-        loaders = select_loaders(config.bootstrap, dirs=dirs, needs=needs(config), chain=chain)
+        loaders = select_loaders(
+            config.bootstrap,
+            dirs=dirs,
+            needs=needs(config),
+            chain=chain,
+            site_certificate=trusted,
+        )
         iso = build_iso(config, loaders, name=fleet.media.iso.name, chain=chain)
     return _built(BootMethod.ISO, fleet.media.iso.name, iso, config, chain)
 
 
-def _disk(fleet: Fleet, config: BootConfig, chain: Chain, dirs: _Dirs) -> Medium:
+def _disk(fleet: Fleet, config: BootConfig, chain: Chain, dirs: _Dirs, trusted: str) -> Medium:
     from vmboot.media.bdm import Layout, build_bdm
 
     section = fleet.media.bdm
     loaders = select_loaders(
-        config.firmwares, dirs=dirs, needs=needs(config), medium="bdm", chain=chain
+        config.firmwares,
+        dirs=dirs,
+        needs=needs(config),
+        medium="bdm",
+        chain=chain,
+        site_certificate=trusted,
     )
     layout = Layout(section.layout)
     disk = build_bdm(

@@ -126,6 +126,7 @@ def place_disks(media: FleetMedia, machines: Sequence[Machine], storage: Storage
             media=medium.label,
             firmwares=medium.firmwares,
             secure=medium.secure,
+            insecure=insecure[medium.file_name],
             image=medium.chain is None,
             disk_next=medium.work,
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vmboot.errors import NotFoundError
 from vmboot.events import Event, Sink, ignore
+from vmboot.fleet import enrol
 from vmboot.fleet.decide import Wanted, plan_machine
 from vmboot.fleet.homes import refuse_without_room
 from vmboot.fleet.inflight import await_quiet, unsettled
@@ -28,7 +29,12 @@ from vmboot.fleet.placed import (
 from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy
 from vmboot.fleet.repair import were_templates
 from vmboot.fleet.resolve import Wish, limited, resolve
-from vmboot.fleet.rights import check_datastores, check_imports, refuse_without_privileges
+from vmboot.fleet.rights import (
+    check_datastores,
+    check_homes,
+    check_imports,
+    refuse_without_privileges,
+)
 from vmboot.fleet.securewords import secure_warnings
 from vmboot.fleet.unfinished import concerning, foreign_warnings, unfinished_or_busy
 from vmboot.model import BootMethod, NetworkMode
@@ -78,8 +84,9 @@ def plan_fleet(
     placing = selected if fleet.media.iso.datastore == AUTO else wishes
     sink(Event("plan.machines", "reading the machines", data={"count": len(placing)}))
     found = {m.moid: m for m in read_machines(session, [wish.entry.moid for wish in placing])}
-    machines = [found[wish.entry.moid] for wish in wishes]
     media = FleetMedia(fleet, loader_dirs=loader_dirs)
+    found = enrol.with_settings(session, media, wishes, found)
+    machines = [found[wish.entry.moid] for wish in wishes]
     boots = any(wish.method is not BootMethod.PXE for wish in placing)
     storage = read_storage(session) if boots else Storage()
     placed = _placed(
@@ -90,8 +97,9 @@ def plan_fleet(
         isos=[(w, found[w.entry.moid]) for w in placing if w.method is BootMethod.ISO],
         disks=[(w, found[w.entry.moid]) for w in wishes if w.method is BootMethod.BDM],
     )
+    enrolling = enrol.look(session, media, storage, zip(wishes, machines, strict=True))
     planned = tuple(
-        plan_machine(machine, _wanted(wish, machine, placed), power=power)
+        plan_machine(machine, _wanted(wish, machine, placed, enrolling), power=power)
         for wish, machine in zip(wishes, machines, strict=True)
     )
     masters = masters_for(fleet, session, media, planned, storage)
@@ -100,6 +108,7 @@ def plan_fleet(
     masters = still_needed(masters, planned)
     uploads = (*used(placed.uploads, planned), *masters)
     check_datastores(session, uploads)
+    check_homes(session, enrol.stores(planned, storage))
     check_imports(session, storage, masters, way=fleet.media.bdm.way)
     return Plan(
         fleet=fleet.file.name,
@@ -111,7 +120,7 @@ def plan_fleet(
     )
 
 
-def _wanted(wish: Wish, machine: Machine, placed: Placed) -> Wanted:
+def _wanted(wish: Wish, machine: Machine, placed: Placed, enrolling: enrol.Enrolling) -> Wanted:
     moid = machine.moid
     return Wanted(
         method=wish.method,
@@ -120,7 +129,9 @@ def _wanted(wish: Wish, machine: Machine, placed: Placed) -> Wanted:
         nic=wish.nic,
         group=wish.group,
         make_template=wish.is_template and not machine.is_template,
-        problem=wish.problem or placed.refused.get(moid),
+        problem=wish.problem or placed.refused.get(moid) or enrolling.refused.get(moid),
+        certificate=enrolling.file if moid in enrolling.moids else "",
+        certificate_missing=moid in enrolling.missing,
     )
 
 

@@ -54,7 +54,7 @@ def refreshed(
     refuses a change that was planned on an older state.
     """
     again = [step.moid for step in steps if step.to_template or step.moid in moids]
-    found = read_present(session, again)
+    found = read_present(session, again, secure_db=[s.moid for s in steps if s.has_secure_db])
     kept: list[Step] = []
     lost: dict[str, VmbootError] = {}
     for step in steps:

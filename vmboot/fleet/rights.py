@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,22 @@ def check_datastores(session: Session, uploads: Sequence[Upload]) -> None:
                 f"{session.user} lacks {lacking} on datastore {upload.datastore}",
                 hint=f"grant {lacking} there{setting}",
             )
+
+
+def check_homes(session: Session, stores: Mapping[str, str]) -> None:
+    """Check that this login may put files into the folders of machines.
+
+    :param stores: names of their datastores, by managed object id
+    :raises AuthError: it may not; names privilege and datastore
+    """
+    needs = dict.fromkeys(stores, NEEDED_ON_DATASTORE)
+    missing = missing_privileges(session, needs, kind="Datastore") if needs else {}
+    for moid, privileges in missing.items():
+        lacking = ", ".join(privileges)
+        raise AuthError(
+            f"{session.user} lacks {lacking} on datastore {stores[moid]}",
+            hint=f"grant {lacking} there, or leave media.secure_boot.enroll out",
+        )
 
 
 def check_imports(

@@ -12,9 +12,11 @@ from vmboot.errors import InputError, NotFoundError
 from vmboot.fleet.codec import decode
 from vmboot.fleet.journal import (
     FILE,
+    Certifying,
     Closed,
     Copied,
     Copying,
+    Decertifying,
     Edited,
     Ended,
     Foreign,
@@ -42,6 +44,8 @@ _KINDS: Mapping[str, type[Record]] = {
         Copied,
         Foreign,
         Removing,
+        Certifying,
+        Decertifying,
         Edited,
         Intent,
         PoweringOff,
@@ -57,7 +61,16 @@ _INTENT = b'{"kind":"intent"'
 _POWER_OFF = b'{"kind":"power-off"'
 _DETAILS = tuple(
     f'{{"kind":"{kind.kind}"'.encode()
-    for kind in (Settled, Copying, Copied, Foreign, Removing, Edited)
+    for kind in (
+        Settled,
+        Copying,
+        Copied,
+        Foreign,
+        Removing,
+        Certifying,
+        Decertifying,
+        Edited,
+    )
 )
 T = TypeVar("T")
 
@@ -126,6 +139,8 @@ class Run:
     :param copies: BDM disks that were begun to be made, by path, without those where somebody's
         file was in the way; ``copied`` were seen to end
     :param removed: BDM disks that it was about to delete, by path; not those where that failed
+    :param certificates: files with a certificate that it was about to put into folders of machines,
+        by path; ``decertified`` it was about to delete
     :param edited: what became of the fleet document, ``None`` if nothing
     :param shut_down: managed object ids of machines it was about to shut down
     :param powered: those machines as they were, by managed object id
@@ -139,6 +154,8 @@ class Run:
     copies: Mapping[str, Copying] = field(default_factory=dict)
     copied: frozenset[str] = frozenset()
     removed: Mapping[str, Removing] = field(default_factory=dict)
+    certificates: Mapping[str, Certifying] = field(default_factory=dict)
+    decertified: Mapping[str, Decertifying] = field(default_factory=dict)
     edited: Edited | None = None
     shut_down: frozenset[str] = frozenset()
     powered: Mapping[str, Machine] = field(default_factory=dict)
@@ -248,6 +265,8 @@ def _assemble(records: Iterable[Record], path: Path) -> Run:
         copies={c.path: c for c in by_kind[Copying] if c.path not in foreign},
         copied=frozenset(record.path for record in by_kind[Copied]),
         removed=_removed(by_kind[Removing]),
+        certificates={c.path: c for c in by_kind[Certifying]},
+        decertified={c.path: c for c in by_kind[Decertifying]},
         edited=_last(by_kind[Edited]),
         shut_down=frozenset(m for record in by_kind[PoweringOff] for m in record.moids),
         powered={m.moid: m for record in by_kind[PoweringOff] for m in record.before},

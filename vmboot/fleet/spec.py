@@ -74,6 +74,12 @@ class Fleet:
         given = self.vcenter.ca_file
         return self.file.parent / Path(given).expanduser() if given else None
 
+    @property
+    def certificate(self) -> Path | None:
+        """``media.secure_boot.certificate``, resolved against the document's folder."""
+        given = self.media.secure_boot.certificate
+        return self.file.parent / Path(given).expanduser() if given else None
+
     def place(self, *path: str | int) -> Place:
         """Where a value stands in the document."""
         return self.located.place(path)

@@ -222,6 +222,24 @@ class SecureBootSection(Section):
         "none",
         description="how their firmware comes to the bootstrap; none: nothing else than the others",
     )
+    certificate: str = Field(
+        "",
+        description="chain site-key: PEM or DER file of the certificate that loaders must be "
+        "signed with, relative to this document; without it any that is not Microsoft's will do",
+    )
+    enroll: bool = Field(
+        False,
+        description="chain site-key: put the certificate into the Secure Boot db of these machines "
+        "by their settings; not tried on an ESXi host",
+    )
+
+    @model_validator(mode="after")
+    def _of_site_key(self) -> SecureBootSection:
+        if self.certificate and self.chain != "site-key":
+            raise ValueError("certificate belongs to chain site-key")
+        if self.enroll and not self.certificate:
+            raise ValueError("enroll needs certificate, and chain site-key")
+        return self
 
 
 class Media(Section):

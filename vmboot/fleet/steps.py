@@ -50,6 +50,11 @@ class Step:
         return tuple(change for change in self.changes if isinstance(change, AddDisk))
 
     @property
+    def has_secure_db(self) -> bool:
+        """True if its settings for Secure Boot's db were read, so that they must be again."""
+        return self.machine.secure_db is not None
+
+    @property
     def intent(self) -> Intent:
         """The journal's line: a template stays one in ``before``, even if found as a VM."""
         return Intent(replace(self.machine, is_template=self.to_template), self.changes)

@@ -19,9 +19,19 @@ from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.chain import Chain, load_chain
 from vmboot.fleet.copies import Copies
 from vmboot.fleet.docundo import DocumentUndo, plan_documents, restore_documents
+from vmboot.fleet.enrol import left_certificates, put_certificates, remove_certificates
 from vmboot.fleet.execute import Executed, Execution
 from vmboot.fleet.inflight import await_quiet, unsettled
-from vmboot.fleet.journal import Closed, Ended, Journal, Undone, append, begin, timestamp
+from vmboot.fleet.journal import (
+    Certifying,
+    Closed,
+    Ended,
+    Journal,
+    Undone,
+    append,
+    begin,
+    timestamp,
+)
 from vmboot.fleet.judge import skipped
 from vmboot.fleet.listen import guarded
 from vmboot.fleet.lock import run_lock
@@ -31,6 +41,7 @@ from vmboot.fleet.remake import failed_remake, remakes
 from vmboot.fleet.resolve import one_or_pattern
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
 from vmboot.fleet.shield import shielded
+from vmboot.fleet.steps import Step
 from vmboot.fleet.strays import Strays, as_stray
 from vmboot.fleet.wayback import MachineUndo, way_back
 from vmboot.vsphere.disks import disk_exists, relative
@@ -41,6 +52,7 @@ from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.ourdisks import our_name
 from vmboot.vsphere.placement import choice_of
 from vmboot.vsphere.power import power_on
+from vmboot.vsphere.securedb import certificate_in
 from vmboot.vsphere.storage import read_storage
 
 if TYPE_CHECKING:
@@ -59,6 +71,7 @@ class UndoPlan:
 
     :param runs: the runs it takes back, the oldest first: one, and those that resumed it
     :param left: BDM disks of theirs that their machines do not hold any more: they are deleted
+    :param certificates: files with a certificate that they put into machines' folders: deleted
     :param documents: what becomes of a fleet document that they began with a change of
     """
 
@@ -68,12 +81,14 @@ class UndoPlan:
     vcenter: str
     machines: tuple[MachineUndo, ...]
     left: tuple[str, ...] = ()
+    certificates: tuple[Certifying, ...] = ()
     documents: tuple[DocumentUndo, ...] = ()
 
     @property
     def has_changes(self) -> bool:
         changes = any(machine.verdict is Verdict.CHANGE for machine in self.machines)
-        return changes or bool(self.left) or any(one.edit for one in self.documents)
+        files = bool(self.left or self.certificates)
+        return changes or files or any(one.edit for one in self.documents)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -83,6 +98,7 @@ class UndoPlan:
             "vcenter": self.vcenter,
             "machines": [machine.to_json() for machine in self.machines],
             "left": list(self.left),
+            "certificates": [one.path for one in self.certificates],
             "documents": [one.to_json() for one in self.documents],
         }
 
@@ -104,12 +120,16 @@ def plan_undo(
     """
     chain = load_chain(run_id, state=state)
     _check_vcenter(chain, session)
-    concerned = tuple(dict.fromkeys((*chain.moids, *(copy.moid for copy in chain.copies()))))
-    found = read_present(session, concerned)
+    certificates = chain.certificates().values()
+    made = [*(copy.moid for copy in chain.copies()), *(one.moid for one in certificates)]
+    concerned = tuple(dict.fromkeys((*chain.moids, *made)))
+    with_db = {moid for moid in chain.moids if chain.before(moid).secure_db is not None}
+    with_db |= {one.moid for one in certificates}
+    found = read_present(session, concerned, secure_db=with_db)
     unknown = unsettled((*chain.runs, *chain.undos)) & found.keys()
     if unknown:
         await_quiet(session, unknown)
-        found = read_present(session, concerned)
+        found = read_present(session, concerned, secure_db=with_db)
     moids = _limited(chain, found, limit)
     machines = tuple(
         way_back(
@@ -122,7 +142,10 @@ def plan_undo(
         )
         for moid in moids
     )
-    can = all(each.verdict in (Verdict.CHANGE, Verdict.OK) for each in machines)
+    going = [each for each in machines if each.verdict in (Verdict.CHANGE, Verdict.OK)]
+    back = {each.before.moid: each.before for each in going}
+    if not limit:
+        back |= {moid: machine for moid, machine in found.items() if moid not in chain.moids}
     first = chain.runs[0].started
     return UndoPlan(
         run_id=run_id,
@@ -131,7 +154,8 @@ def plan_undo(
         vcenter=first.vcenter,
         machines=machines,
         left=_left(session, chain, found, moids if limit else None),
-        documents=plan_documents(chain.edits, whole=can and len(moids) == len(chain.moids)),
+        certificates=left_certificates(session, certificates, back),
+        documents=plan_documents(chain.edits, whole=len(going) == len(chain.moids)),
     )
 
 
@@ -249,6 +273,7 @@ class _Undo:
             failed, executed = self._execute(journal, plan)
             outcomes += (*failed, *self._powered_on(plan, executed.outcomes))
             self._clear(journal, plan)
+            self._remove_certificates(journal, plan, outcomes)
             self._notes += restore_documents(
                 plan.documents, journal, whole=self._is_whole(plan, outcomes)
             )
@@ -289,6 +314,8 @@ class _Undo:
         ).run()
         ordered = {order.moid for order in orders}
         failed = [failed_remake(s, made.errors[s.moid]) for s in steps if s.moid in made.errors]
+        steps, without = self._certified(journal, steps)
+        failed += without
         ready = [s for s in steps if s.moid not in ordered or s.moid in made.ready]
         gone = [s for s in steps if s not in ready and s.moid not in made.errors]
         failed += [skipped(step, interrupted=True) for step in gone]
@@ -304,6 +331,32 @@ class _Undo:
         self._strays.doubtful |= made.doubtful
         self._remade |= {copy.path for copy in made.begun}
         return failed, execution.run()
+
+    def _certified(
+        self, journal: Journal, steps: list[Step]
+    ) -> tuple[list[Step], list[MachineOutcome]]:
+        """Those steps whose certificate is there, made again from the journals where it is not."""
+        ders = self.chain.ders()
+        again = [step for step in steps if certificate_in(step.changes) in ders]
+        errors = put_certificates(
+            self.session,
+            journal,
+            () if self.stop.is_set() else again,
+            lambda: ders,
+            dead=(*self.chain.runs, *self.chain.undos),
+            sink=self.sink,
+        )
+        failed = [failed_remake(s, errors[s.moid]) for s in steps if s.moid in errors]
+        return [step for step in steps if step.moid not in errors], failed
+
+    def _remove_certificates(
+        self, journal: Journal, plan: UndoPlan, outcomes: Sequence[MachineOutcome | None]
+    ) -> None:
+        """Delete the files of machines that are back, or were not begun: nothing names them."""
+        good = {o.moid for o in outcomes if o is not None and o.verdict in (Done.DONE, Done.OK)}
+        kept = set(self.chain.moids) - good
+        free = [one for one in plan.certificates if one.moid not in kept]
+        self._notes += remove_certificates(self.session, journal, free, sink=self.sink)
 
     def _clear(self, journal: Journal, plan: UndoPlan) -> None:
         """Delete copies of these runs that nobody holds any more."""

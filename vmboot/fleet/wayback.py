@@ -34,6 +34,8 @@ from vmboot.vsphere.machine import (
     Power,
 )
 from vmboot.vsphere.ourdisks import is_ours
+from vmboot.vsphere.securedb import own_part as own_db
+from vmboot.vsphere.securedb import place_of
 from vmboot.vsphere.slots import Slot, disks, drives, find_controller, slot_of
 from vmboot.vsphere.twins import twin_disks
 
@@ -187,7 +189,8 @@ def _restored(before: Machine, now: Machine, changes: tuple[Change, ...]) -> Mac
 
 def _live(now: Machine, changes: Sequence[Change]) -> bool:
     edits = all(isinstance(change, SetCdrom | SetExtra | SetBootOrder) for change in changes)
-    return edits and now.power is Power.ON
+    of_firmware = any(place_of(change) is not None for change in changes)
+    return edits and not of_firmware and now.power is Power.ON
 
 
 def _as(machine: Machine, other: Machine) -> Machine:
@@ -244,7 +247,10 @@ def own_part(before: Machine, intents: Sequence[Intent], now: Machine) -> Machin
     wanted = replace(now, hardware=Hardware(controllers, tuple(devices)))
     order = map_boot_order(before.boot_order, of=before, to=wanted)
     media = before.media if now.media == after.media else now.media
-    return replace(wanted, boot_order=order, media=media)
+    db = now.secure_db
+    if before.secure_db and after.secure_db and db:
+        db = own_db(before.secure_db, after.secure_db, db)
+    return replace(wanted, boot_order=order, media=media, secure_db=db)
 
 
 def _is_added(device: Device, before: Machine, after: Machine, now: Machine) -> bool:

@@ -32,6 +32,7 @@ from vmboot.vsphere.machine import (
     Machine,
 )
 from vmboot.vsphere.sameness import words
+from vmboot.vsphere.securedb import place_of
 
 _KINDS = {"cdrom": "CD", "disk": "disk", "ethernet": "network", "floppy": "floppy"}
 
@@ -129,6 +130,10 @@ def _disk_line(change: AddDisk | DetachDisk | MoveDevice, slots: Slots) -> tuple
 
 def _setting_line(change: SetExtra | SetBootOrder, slots: Slots) -> tuple[str, str, str]:
     if isinstance(change, SetExtra):
+        if place_of(change) is not None:
+            what = f"certificate for Secure Boot ({change.name})"
+            before = "its file is missing" if change.before == change.after else change.before
+            return what, before or "none", change.after or "none"
         return change.name, change.before or "none", change.after or "none"
     return "boot order", slots.order(change.before), slots.order_after(change.after)
 

@@ -30,6 +30,7 @@ from vmboot.vsphere.changes import (
     SetExtra,
 )
 from vmboot.vsphere.effects import apply_changes, machine_after
+from vmboot.vsphere.enrolment import plan_enrolment
 from vmboot.vsphere.ourdisks import is_ours, media_of
 from vmboot.vsphere.restore import plan_restore
 from vmboot.vsphere.sameness import same_backing, same_boot
@@ -58,6 +59,7 @@ __all__ = [
     "plan_bdm",
     "plan_boot_order",
     "plan_cdrom",
+    "plan_enrolment",
     "plan_restore",
     "predict_boot_order",
     "rebase_boot_order",

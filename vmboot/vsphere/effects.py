@@ -28,6 +28,7 @@ from vmboot.vsphere.machine import (
     Machine,
 )
 from vmboot.vsphere.ourdisks import MEDIA_KEY
+from vmboot.vsphere.securedb import db_after
 
 
 def apply_changes(
@@ -47,7 +48,8 @@ def machine_after(machine: Machine, changes: Iterable[Change]) -> Machine:
     for change in changes:
         if isinstance(change, SetExtra) and change.name == MEDIA_KEY:
             media = change.after
-    return replace(machine, hardware=hardware, boot_order=boot_order, media=media)
+    db = machine.secure_db and db_after(machine.secure_db, changes)
+    return replace(machine, hardware=hardware, boot_order=boot_order, media=media, secure_db=db)
 
 
 def _apply(hardware: Hardware, change: Change) -> Hardware:

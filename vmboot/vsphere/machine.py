@@ -150,6 +150,20 @@ class Hardware:
 
 
 @dataclass(frozen=True, slots=True)
+class SecureDb:
+    """What a machine's settings say of its Secure Boot db. See :mod:`vmboot.vsphere.securedb`.
+
+    :param files: certificates by place, ``""`` for a free one; none at the end
+    :param replaces: they stand for Microsoft's certificates instead of beside them
+    :param nvram: name of the NVRAM file in its folder, ``""`` where the server does not tell
+    """
+
+    files: tuple[str, ...] = ()
+    replaces: bool = False
+    nvram: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """One VM or template as the vCenter describes it now.
 
@@ -169,6 +183,7 @@ class Machine:
     :param quick_boot: extraConfig ``efi.quickBoot.enabled``; ``None`` where it is not set
     :param fault_tolerant: it is one of a fault tolerance pair
     :param encrypted: its home is encrypted (``config.keyId``)
+    :param secure_db: ``None`` where it was not read: only fleets that enrol a certificate need it
     """
 
     moid: str
@@ -193,3 +208,4 @@ class Machine:
     quick_boot: bool | None = None
     fault_tolerant: bool = False
     encrypted: bool = False
+    secure_db: SecureDb | None = None

@@ -33,6 +33,7 @@ from vmboot.vsphere.machine import (
     Hardware,
     Machine,
     Power,
+    SecureDb,
 )
 
 Json = dict[str, Any]
@@ -66,6 +67,9 @@ def machine_from_json(data: Mapping[str, Any]) -> Machine:
         order = given.pop("boot_order")
         given["power"] = Power(given["power"])
         given["firmware"] = Firmware(given["firmware"])
+        if given.get("secure_db") is not None:
+            db = given["secure_db"]
+            given["secure_db"] = SecureDb(**{**db, "files": tuple(db["files"])})
         return Machine(**given, hardware=_hardware(hardware), boot_order=_entries(order))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"this is not a machine as vmboot records it: {error!r}") from error

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from vmboot.vsphere.machine import BootEntry, CdBacking, Connection, Device, DeviceKind, Machine
 from vmboot.vsphere.ourdisks import MEDIA_KEY
+from vmboot.vsphere.securedb import changes_between
 from vmboot.vsphere.slots import Slot, disks, drives
 from vmboot.vsphere.twins import twin_disks
 
@@ -113,6 +114,9 @@ def _options(a: Machine, b: Machine) -> Iterator[str]:
         yield "it is a template" if b.is_template else "it is not a template any more"
     if a.media != b.media:
         yield f"{MEDIA_KEY} is {b.media or 'not set'} instead of {a.media or 'not set'}"
+    if a.secure_db is not None and b.secure_db is not None:
+        for each in changes_between(a.secure_db, b.secure_db):
+            yield f"{each.name} is {each.after or 'not set'} instead of {each.before or 'not set'}"
     if not same_order(a, b):
         yield f"the boot order is {_order_words(b)} instead of {_order_words(a)}"
 

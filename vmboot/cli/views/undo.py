@@ -35,6 +35,7 @@ def undo_plan_view(plan: UndoPlan, found: Found) -> RenderableType:
         problems((each.machine.path, each.problems) for each in plan.machines),
         line(f"{power_on_words(plan)}.", "bold red") if powered_on(plan) else None,
         line(_copies(plan)) if plan.left else None,
+        line(_certificates(plan)) if plan.certificates else None,
         line("\n".join(_documents(plan))) if _documents(plan) else None,
         _left_out(found.before) if found.before else None,
         line(undo_summary(plan), "bold"),
@@ -43,6 +44,11 @@ def undo_plan_view(plan: UndoPlan, found: Found) -> RenderableType:
 
 def _copies(plan: UndoPlan) -> str:
     return f"{plural(len(plan.left), 'BDM disk')} that no machine holds any more will be deleted."
+
+
+def _certificates(plan: UndoPlan) -> str:
+    count = len(plan.certificates)
+    return f"{plural(count, 'file')} with a certificate in machines' folders will be deleted."
 
 
 def _documents(plan: UndoPlan) -> list[str]:
