@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +19,10 @@ from tests.lab.bdmlab import (
     first_entries,
     need_grub,
     our_slots,
+    switch_off,
 )
 from tests.lab.fleetlab import Site, changed, outcome, planned, site_on
+from vmboot.fleet.journal import FILE, runs_dir
 from vmboot.fleet.plan import Verdict
 from vmboot.fleet.result import Done
 from vmboot.fleet.status import State, read_status
@@ -194,3 +198,58 @@ def test_from_iso_to_bdm_the_drive_keeps_what_it_holds(site: Site) -> None:
     assert OURS in boots_first(after)
     assert site.undo(result.run_id).done == 1
     assert changed(with_iso, site.dump()) == []
+
+
+def records(run_id: str) -> list[dict[str, Any]]:
+    lines = (runs_dir() / run_id / FILE).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def places(run_id: str) -> dict[str, dict[str, int]]:
+    """Line numbers in the journal by managed object id of the machine and kind of the record."""
+    found: dict[str, dict[str, int]] = {}
+    of_copy = {}
+    for number, record in enumerate(records(run_id)):
+        match record["kind"]:
+            case "copy":
+                of_copy[record["path"]] = moid = record["moid"]
+            case "copied":
+                moid = of_copy[record["path"]]
+            case "intent":
+                moid = record["before"]["moid"]
+            case "power-off":
+                (moid,) = record["moids"]
+            case _:
+                continue
+        found.setdefault(moid, {})[record["kind"]] = number
+    return found
+
+
+@pytest.mark.parametrize("batch", [3, 64])
+def test_each_machine_is_changed_as_soon_as_its_own_copy_is_there(
+    site: Site, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr("vmboot.fleet.ahead.BATCH", batch)
+    switch_off(site)
+    result = site.apply(site.fleet(ALL), window=2)
+    assert (result.done, result.failed, result.skipped) == (14, 0, 0)
+    lines = places(result.run_id)
+    assert len(lines) == 14
+    for kinds in lines.values():
+        assert kinds["copy"] < kinds["copied"] < kinds["intent"]
+    first_change = min(kinds["intent"] for kinds in lines.values())
+    assert first_change < max(kinds["copy"] for kinds in lines.values())
+
+
+def test_a_machine_goes_down_when_its_copy_is_there_and_the_others_are_done(site: Site) -> None:
+    switch_off(site)
+    running = "/DC1/vm/PVS/BIOS/pvs-001"
+    site.lab.edit(running, power="on")
+    result = site.apply(site.fleet(ALL), power="off")
+    assert (result.done, result.shut_down) == (14, (running,))
+    lines = places(result.run_id)
+    moid = outcome(result, "pvs-001").moid
+    down = lines[moid]
+    assert down["copy"] < down["copied"] < down["power-off"] < down["intent"]
+    others = [kinds["intent"] for other, kinds in lines.items() if other != moid]
+    assert max(others) < down["power-off"]

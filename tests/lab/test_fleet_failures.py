@@ -390,6 +390,19 @@ def running(dump: dict[str, dict[str, Any]]) -> set[str]:
     return {p for p, machine in dump.items() if machine["runtime.powerState"] == "poweredOn"}
 
 
+def test_no_guest_is_shut_down_when_too_many_others_have_failed(site: Site) -> None:
+    before = site.dump()
+    fleet = site.fleet('targets: [{vms: "/DC1/vm/PVS/**", method: iso}]\n')
+    site.lab.fault("task-fails", method="ReconfigVM_Task", count=-1)
+    plan = site.plan(fleet, power="off")
+    assert any(machine.later for machine in plan.machines)
+    result = apply_plan(
+        plan, fleet, site.session, loader_dirs=[site.loaders], max_failures=1, power="off", window=1
+    )
+    assert (result.failed, result.stopped) == (2, True)
+    assert running(site.dump()) == running(before)
+
+
 def test_ctrl_c_while_guests_shut_down_pulls_no_plug(site: Site) -> None:
     before = site.dump()
     fleet = site.fleet('targets: [{vms: "/DC1/vm/PVS/**", method: iso}]\n')
@@ -404,8 +417,10 @@ def test_ctrl_c_while_guests_shut_down_pulls_no_plug(site: Site) -> None:
     result = site.apply(fleet, sink=once(strike, "vm.shutting-down"), hard_power_off=True)
     assert waiting
     assert result.interrupted
-    assert {o.verdict for o in result.outcomes} == {Done.SKIPPED}
-    assert {"the run was interrupted"} == {o.error for o in result.outcomes}
+    skipped = [o for o in result.outcomes if o.verdict is Done.SKIPPED]
+    assert {o.path for o in skipped} == {machine.path for machine in waiting}
+    assert {"the run was interrupted"} == {o.error for o in skipped}
+    assert not {o.path for o in skipped} & set(changed(before, site.dump()))
     assert "PowerOffVM_Task" not in site.lab.counters().calls
     assert running(site.dump()) == running(before)
 
@@ -425,20 +440,22 @@ def once(act: Callable[[Event], None], kind: str) -> Callable[[Event], None]:
 def test_what_was_shut_down_for_nothing_is_powered_on_by_the_undo(site: Site) -> None:
     before = site.dump()
     fleet = site.fleet('targets: [{vms: "/DC1/vm/PVS/**", method: iso}]\n')
-    site.lab.fault("task-fails", method="ReconfigVM_Task", count=-1)
     plan = site.plan(fleet, power="off")
+    last = [m.machine for m in plan.machines if m.later]
+    for machine in last:
+        site.lab.fault("task-fails", method="ReconfigVM_Task", vm=machine.name, count=-1)
     result = apply_plan(
         plan,
         fleet,
         site.session,
         loader_dirs=[site.loaders],
-        max_failures=1,
+        max_failures=0,
         power="off",
         hard_power_off=True,
         window=1,
     )
     assert result.stopped
-    assert result.skipped
+    assert (result.failed, result.skipped) == (1, len(last) - 1)
     assert running(site.dump()) < running(before)
     (summary,) = list_runs()
     assert summary.undoable

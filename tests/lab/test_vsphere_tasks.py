@@ -299,3 +299,33 @@ def test_a_vcenter_that_is_gone_is_not_waited_for_without_end(
     assert {fault_of(outcome) for outcome in outcomes} == {"TaskGone"}
     assert len(outcomes) == len(found)
     assert "asking again" in next(e for e in told if e.kind == "poll.failed").message
+
+
+def test_what_follows_on_a_job_is_sent_before_anything_new(session: Session):
+    first, *others = machines(session, "pvs-00*")
+    begun: list[str] = []
+
+    def then(outcome: Outcome) -> Job | None:
+        return Job("next", start=lambda _session: None) if outcome.subject == first.path else None
+
+    outcomes = list(
+        run_window(
+            session,
+            map(job, (first, *others)),
+            window=1,
+            before_start=begun.extend,
+            then=then,
+        )
+    )
+
+    assert begun == [first.path, "next", *(other.path for other in others)]
+    assert [outcome.subject for outcome in outcomes] == begun
+
+
+def test_nothing_follows_after_a_stop(session: Session):
+    stop, asked = threading.Event(), []
+    jobs = [Job("quick", start=lambda _session: None)]
+    for _outcome in run_window(session, jobs, then=asked.append, stop=stop):
+        stop.set()
+
+    assert asked == []

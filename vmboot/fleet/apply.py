@@ -1,8 +1,9 @@
 """Apply: do what a plan says and nothing else, so that every step can be told, undone or resumed.
 
-Order: lock, journal, repair what an unfinished run left, boot ISO and masters of BDM disks, copies,
-shut down where that is wished, machines and templates, read-back, copies that nobody holds any
-more. Each write is in the journal on disk before it is sent.
+Order: lock, journal, repair what an unfinished run left, boot ISO and masters of BDM disks; then
+each machine or template as soon as its own copy is there, and at last those that must be shut down
+for it; read-back, copies that nobody holds any more. Each write is in the journal on disk before it
+is sent.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,6 @@ from vmboot.fleet.enrol import ders_of, put_certificates
 from vmboot.fleet.execute import Executed, Execution
 from vmboot.fleet.homes import needs_copy
 from vmboot.fleet.journal import Closed, Copying, Ended, Journal, append, begin, timestamp
-from vmboot.fleet.judge import skipped
 from vmboot.fleet.listen import guarded
 from vmboot.fleet.lock import run_lock
 from vmboot.fleet.media import FleetMedia
@@ -41,7 +41,6 @@ from vmboot.fleet.uploads import remove_leftovers, send_media
 from vmboot.fleet.waves import Budget
 from vmboot.model import BootMethod
 from vmboot.vsphere.holders import file_name
-from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.power import GUEST_DEADLINE_S
 
 if TYPE_CHECKING:
@@ -259,24 +258,17 @@ class _Apply:
         lost = {m.machine.moid: errors[path] for m in todo if (path := self._medium(m)) in errors}
         lost |= self._certify(journal, left, (m for m in todo if m.machine.moid not in lost))
         ready = [plan for plan in todo if plan.machine.moid not in lost]
-        wished = [self._step(plan) for plan in ready]
-        made = self._copy(journal, left, wished, failed=len(lost))
-        lost |= made.errors
-        alive = [step for step in wished if step.moid not in lost]
-        begun = {s.moid: s for s in alive if not s.added_disks or s.moid in made.ready}
-        waiting = [step for step in alive if step.moid not in begun]
-        # Not before there is a copy for it: no machine goes down for nothing.
-        down = self._down(ready) & begun.keys()
-        lost |= self._power_off(journal, [s.machine for s in begun.values() if s.moid in down])
-        steps = [step for step in begun.values() if step.moid not in lost]
-        steps, changed = refreshed(self.session, steps, down)
+        steps, changed = refreshed(self.session, [self._step(plan) for plan in ready], ())
         lost |= changed
         outcomes = [_failed(plan, lost[m]) for plan in todo if (m := plan.machine.moid) in lost]
-        outcomes += [skipped(step, interrupted=self.stop.is_set()) for step in waiting]
+        copies = self._copies(journal, left, steps)
         execution = Execution(
             session=self.session,
             journal=journal,
             steps=steps,
+            copies=copies,
+            held=self._down(ready),
+            release=lambda held: self._power_off(journal, held),
             window=self.options.window,
             budget=self.budget,
             stop=self.stop,
@@ -285,8 +277,8 @@ class _Apply:
             failed=len(lost),
         )
         executed = execution.run()
-        self._note_strays(made, steps, executed)
-        return outcomes, replace(executed, stopped=executed.stopped or bool(waiting))
+        self._note_strays(copies.made, steps, executed)
+        return outcomes, executed
 
     def _medium(self, plan: MachinePlan) -> str:
         """The upload that a machine needs; for a BDM disk, its master."""
@@ -323,23 +315,17 @@ class _Apply:
 
     # -- copies of BDM disks -------------------------------------------------------------------
 
-    def _copy(
-        self, journal: Journal, left: Sequence[Run], steps: Sequence[Step], *, failed: int
-    ) -> Made:
+    def _copies(self, journal: Journal, left: Sequence[Run], steps: Sequence[Step]) -> Copies:
         """A copy for each of ``steps`` that attaches one."""
-        total = len(self.plan.machines)
-        copies = Copies(
+        return Copies(
             session=self.session,
             journal=journal,
             orders=() if self.stop.is_set() else tuple(self._orders(steps)),
-            window=self.options.window,
             dead=tuple(run.id for run in left),
-            halted=lambda more: self.stop.is_set() or self.budget.exceeded(failed + more, total),
             stop=self.stop,
             state=self.options.state,
             sink=self.sink,
         )
-        return copies.run()
 
     def _orders(self, steps: Iterable[Step]) -> Iterator[Copying]:
         masters = self._masters()
@@ -386,20 +372,24 @@ class _Apply:
         return frozenset(plan.machine.moid for plan in plans if plan.later)
 
     def _power_off(
-        self, journal: Journal, machines: Sequence[Machine]
-    ) -> Mapping[str, VmbootError]:
-        if not machines or self.stop.is_set():
-            return {}
+        self, journal: Journal, steps: Sequence[Step]
+    ) -> tuple[Sequence[Step], Mapping[str, VmbootError]]:
+        """The steps of machines that are off now, and why others cannot be made.
+
+        Not before there is a copy for each of them: no machine goes down for nothing.
+        """
         errors, self._shut_down = power_off(
             self.session,
             journal,
-            machines,
+            [step.machine for step in steps],
             hard=self.options.hard_power_off,
             deadline_s=self.options.guest_deadline_s,
             stop=self.stop,
             sink=self.sink,
         )
-        return errors
+        alive = [step for step in steps if step.moid not in errors]
+        ready, changed = refreshed(self.session, alive, {step.moid for step in alive})
+        return ready, {**errors, **changed}
 
     def _result(
         self,

@@ -7,7 +7,7 @@ had begun is deleted and made again; anything else is somebody's, and that machi
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,10 +56,12 @@ class Made:
 
 @dataclass
 class Copies:
-    """One pass over ``orders``.
+    """The copies that ``orders`` ask for, one for a machine at most.
+
+    :meth:`run` makes them; or somebody else's window does, by :meth:`open`, :meth:`job`,
+    :meth:`note_begun`, :meth:`end` and :meth:`settle` in this order.
 
     :param dead: ids of runs that ended in the middle, whose locks are held
-    :param halted: asked with the number of failures before each copy; true begins no more
     """
 
     session: Session
@@ -67,76 +69,71 @@ class Copies:
     orders: Sequence[Copying]
     window: int = 32
     dead: Collection[str] = ()
-    halted: Callable[[int], bool] = lambda _failures: False
     stop: threading.Event = field(default_factory=threading.Event)
     state: Path | None = None
     sink: Sink = ignore
+    by_path: Mapping[str, Copying] = field(init=False)
+    ready: set[str] = field(default_factory=set)
+    errors: dict[str, VmbootError] = field(default_factory=dict)
+    _since: datetime = field(default_factory=lambda: datetime.now(UTC))
     _stores: Mapping[str, Datastore] = field(default_factory=dict)
-    _ready: set[str] = field(default_factory=set)
     _begun: list[Copying] = field(default_factory=list)
-    _errors: dict[str, VmbootError] = field(default_factory=dict)
     _in_the_way: list[Copying] = field(default_factory=list)
     _ended: list[Copied] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.by_path = {order.path: order for order in self.orders}
 
     def run(self) -> Made:
         """Make them; failures are collected.
 
         :raises RefusedError: the journal cannot be written; nothing is sent without it
         """
+        self.open()
+        self._copy([order for order in self.orders if order.moid not in self.errors])
+        again = self.settle()
+        if again:
+            self._copy(again)
+            self.refuse_rest()
+        return self.made
+
+    @property
+    def made(self) -> Made:
+        """What became of them so far."""
+        return Made(frozenset(self.ready), tuple(self._begun), self.errors, self._since)
+
+    def open(self) -> None:
+        """Look at the datastores; without them no copy can be made."""
         if not self.orders:
-            return Made()
-        since = datetime.now(UTC)
+            return
         self.sink(Event("copy.begin", "copying BDM disks", data={"total": len(self.orders)}))
         try:
             self._stores = {store.moid: store for store in read_storage(self.session).datastores}
         except VmbootError as error:
-            return Made(errors={order.moid: error for order in self.orders})
-        self._copy(self.orders)
-        if self._in_the_way and not self.stop.is_set():
-            self._copy(self._cleared())
-        for order in self._in_the_way:
-            self._refuse(order)
-        return Made(frozenset(self._ready), tuple(self._begun), self._errors, since)
+            self.errors |= {order.moid: error for order in self.orders}
 
-    def _copy(self, orders: Sequence[Copying]) -> None:
-        by_path = {order.path: order for order in orders}
-        self._in_the_way = []
-        outcomes = run_window(
-            self.session,
-            self._jobs(orders),
-            window=self.window,
-            before_start=lambda paths: self._begin([by_path[path] for path in paths]),
-            stop=self.stop,
-            sink=self.sink,
+    def job(self, order: Copying) -> Job | None:
+        """The write; ``None`` if it cannot be made."""
+        store = self._stores.get(order.datastore)
+        if store is None:
+            gone = RefusedError(f"the datastore of {order.path} is gone", hint="plan again")
+            self._failed(order, gone)
+            return None
+        where = store.datacenter_moid
+        return copy_disk_job(
+            order.path,
+            source=order.source,
+            source_datacenter=where,
+            target=order.path,
+            target_datacenter=where,
         )
-        for outcome in outcomes:
-            if outcome.started:
-                self._end(by_path[outcome.subject], outcome.error)
-        self._note_ended()
 
-    def _jobs(self, orders: Iterable[Copying]) -> Iterator[Job]:
-        for order in orders:
-            if self.halted(len(self._errors)):
-                return
-            store = self._stores.get(order.datastore)
-            if store is None:
-                gone = RefusedError(f"the datastore of {order.path} is gone", hint="plan again")
-                self._failed(order, gone)
-                continue
-            where = store.datacenter_moid
-            yield copy_disk_job(
-                order.path,
-                source=order.source,
-                source_datacenter=where,
-                target=order.path,
-                target_datacenter=where,
-            )
-
-    def _begin(self, orders: Sequence[Copying]) -> None:
-        self.journal.write(*orders)
+    def note_begun(self, orders: Iterable[Copying]) -> None:
+        """They are in the journal now, and sent next."""
         self._begun += orders
 
-    def _end(self, order: Copying, error: VmbootError | None) -> None:
+    def end(self, order: Copying, error: VmbootError | None) -> None:
+        """How its write ended."""
         if isinstance(error, RemoteError) and error.fault == _EXISTS:
             self._in_the_way.append(order)
         elif error is not None:
@@ -144,21 +141,61 @@ class Copies:
         else:
             self._done(order)
 
+    def take_ended(self, *, at_least: int = 0) -> tuple[Copied, ...]:
+        """Records of copies that are there, for the journal; none while there are fewer."""
+        if len(self._ended) < at_least:
+            return ()
+        ended, self._ended = tuple(self._ended), []
+        return ended
+
+    def settle(self) -> list[Copying]:
+        """When all writes have ended: those to be made again, as what was in the way is gone.
+
+        Others where a file was in the way are ready now, or have failed.
+        """
+        if self.stop.is_set():
+            self.refuse_rest()
+        again = self._cleared() if self._in_the_way else []
+        self._in_the_way = []
+        self.journal.write(*self.take_ended())
+        return again
+
+    def refuse_rest(self) -> None:
+        """What is in the way still, or of which nobody may find out any more, is somebody's."""
+        for order in self._in_the_way:
+            self._refuse(order)
+        self._in_the_way = []
+        self.journal.write(*self.take_ended())
+
+    def _copy(self, orders: Sequence[Copying]) -> None:
+        jobs = (job for order in orders if (job := self.job(order)) is not None)
+        outcomes = run_window(
+            self.session,
+            jobs,
+            window=self.window,
+            before_start=self._begin,
+            stop=self.stop,
+            sink=self.sink,
+        )
+        for outcome in outcomes:
+            if outcome.started:
+                self.end(self.by_path[outcome.subject], outcome.error)
+                self.journal.write(*self.take_ended(at_least=_BATCH))
+
+    def _begin(self, paths: Sequence[str]) -> None:
+        orders = [self.by_path[path] for path in paths]
+        self.journal.write(*orders)
+        self.note_begun(orders)
+
     def _done(self, order: Copying) -> None:
-        self._ready.add(order.moid)
+        self.ready.add(order.moid)
         self._ended.append(Copied(order.path))
-        if len(self._ended) >= _BATCH:
-            self._note_ended()
-        facts = {"done": len(self._ready) + len(self._errors), "total": len(self.orders)}
+        facts = {"done": len(self.ready) + len(self.errors), "total": len(self.orders)}
         self.sink(Event("copy.done", "copied", order.path, facts))
 
     def _failed(self, order: Copying, error: VmbootError) -> None:
-        self._errors[order.moid] = error
+        self.errors[order.moid] = error
         self.sink(Event("copy.failed", error.message, order.path))
-
-    def _note_ended(self) -> None:
-        self.journal.write(*self._ended)
-        self._ended = []
 
     # -- what was there already --------------------------------------------------------------------
 
@@ -176,7 +213,6 @@ class Copies:
                     self._refuse(order)
                 elif self._deleted(order):
                     again.append(order)
-        self._note_ended()
         return again
 
     def _same(self, order: Copying) -> bool | VmbootError | None:

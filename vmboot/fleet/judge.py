@@ -48,6 +48,11 @@ def judge(step: Step, found: Machine | None, error: VmbootError | None) -> Machi
     )
 
 
+def failed(step: Step, error: VmbootError) -> MachineOutcome:
+    """The outcome of a step that was not begun because what it needs first went wrong."""
+    return _failed(step, error.message, error.hint)
+
+
 def unread(step: Step, error: VmbootError) -> MachineOutcome:
     """The outcome of a step whose machine could not be read back."""
     return _failed(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vmboot.clock import Deadline, poll
-from vmboot.errors import RemoteError
+from vmboot.errors import RemoteError, VmbootError
 from vmboot.fleet.observe import read_present
 from vmboot.fleet.steps import Step
 from vmboot.vsphere.changes import Change
-from vmboot.vsphere.reconfigure import needs_devices, read_devices, reconfigure_job
+from vmboot.vsphere.reconfigure import reconfigure_job
 from vmboot.vsphere.tasks import Job
 from vmboot.vsphere.templates import to_machine, to_template
 
@@ -22,29 +23,16 @@ BUSY_S = 120.0
 _BUSY_EVERY_S = 0.5
 
 
-def live_devices(session: Session, steps: Iterable[Step]) -> Mapping[str, Sequence[Any]]:
-    """The devices of those whose change needs them whole, in one call; by managed object id.
-
-    Empty where that call fails, as it does when one machine is gone: each job then reads its own,
-    so that only the job of that machine fails.
-    """
-    moids = [step.moid for step in steps if needs_devices(step.split[0])]
-    try:
-        return read_devices(session, moids) if moids else {}
-    except RemoteError:
-        return {}
-
-
 def job_of(
     step: Step,
     changes: Sequence[Change],
     *,
     pool: str | None = None,
-    live: Sequence[Any] | None = None,
+    live: Callable[[], Sequence[Any] | None] | None = None,
 ) -> Job:
     """The write of ``changes``; a template becomes a VM in ``pool`` just before.
 
-    :param live: its devices from :func:`live_devices`, if they were read
+    :param live: gives its devices if they were read ahead, see :mod:`vmboot.fleet.ahead`
     """
     guard = not step.to_template
     job = reconfigure_job(step.machine, changes, live_devices=live, guard=guard)
@@ -90,3 +78,30 @@ def _try_template(session: Session, moid: str) -> bool | None:
             return None
         raise
     return True
+
+
+@dataclass
+class PutBack:
+    """Makes machines templates again that are to be ones, each once, whatever became of its change.
+
+    :param errors: takes why one could not be, by managed object id, unless there is an error of it
+    """
+
+    session: Session
+    errors: dict[str, VmbootError]
+    _tried: set[str] = field(default_factory=set)
+
+    def one(self, step: Step, *, look_first: bool) -> None:
+        """Nothing where ``step`` is of a machine that is to stay one."""
+        if not step.to_template or step.moid in self._tried:
+            return
+        self._tried.add(step.moid)
+        try:
+            make_template(self.session, step.moid, look_first=look_first)
+        except VmbootError as error:
+            self.errors.setdefault(step.moid, error)
+
+    def all(self, steps: Iterable[Step]) -> None:
+        """All of ``steps`` that were not tried yet."""
+        for step in steps:
+            self.one(step, look_first=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vmboot.vsphere.changes import Change, MoveDevice
@@ -17,13 +17,14 @@ def reconfigure_job(
     machine: Machine,
     changes: Sequence[Change],
     *,
-    live_devices: Sequence[Any] | None = None,
+    live_devices: Callable[[], Sequence[Any] | None] | None = None,
     guard: bool = True,
 ) -> Job:
     """The write that makes ``changes`` on ``machine`` in one ``ReconfigVM_Task``.
 
-    :param live_devices: from :func:`read_devices`; ``None`` reads them when they are needed, which
-        costs a call for this machine alone
+    :param live_devices: gives what :func:`read_devices` read, asked in the submitter thread and
+        only if they are needed; without it, or where it gives ``None``, they are read, which costs
+        a call for this machine alone
     :param guard: refuse if the machine changed since it was read; see
         :func:`vmboot.vsphere.specs.config_spec`
     """
@@ -31,9 +32,10 @@ def reconfigure_job(
     def start(session: Session) -> Any:
         from vmboot.vsphere import specs
 
-        live = live_devices or ()
-        if live_devices is None and needs_devices(changes):
-            live = read_devices(session, (machine.moid,))[machine.moid]
+        live: Sequence[Any] = ()
+        if needs_devices(changes):
+            known = live_devices() if live_devices is not None else None
+            live = read_devices(session, (machine.moid,))[machine.moid] if known is None else known
         spec = specs.config_spec(changes, machine=machine, live_devices=live, guard=guard)
         return session.ref("VirtualMachine", machine.moid).ReconfigVM_Task(spec)
 

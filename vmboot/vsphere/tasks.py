@@ -41,6 +41,7 @@ def run_window(
     deadline_s: float = TASK_DEADLINE_S,
     grace_s: float = GRACE_S,
     before_start: Callable[[tuple[str, ...]], None] | None = None,
+    then: Callable[[Outcome], Job | None] | None = None,
     stop: threading.Event | None = None,
     sink: Sink = ignore,
 ) -> Generator[Outcome, None, None]:
@@ -50,19 +51,24 @@ def run_window(
     :param deadline_s: for each task, from its start; later it counts as of unknown outcome
     :param before_start: called in the caller's thread with the subjects about to be written,
         before any of them is sent: the place to journal. An exception from it ends the run.
+    :param then: called in the caller's thread with every outcome that was yielded; the job it
+        returns is sent before any more is taken from ``jobs``
     :param stop: when set, nothing more is sent; what is in flight is waited for up to ``grace_s``
-        and everything not started is reported so. ``KeyboardInterrupt``, an error from ``jobs`` or
-        ``before_start``, and a login that is refused in the middle do the same, except that no more
-        is taken from ``jobs``; they are raised again at the end. A second ``KeyboardInterrupt`` is
-        raised at once.
+        and everything not started is reported so. ``KeyboardInterrupt``, an error from ``jobs``,
+        ``before_start`` or ``then``, and a login that is refused in the middle do the same, except
+        that no more is taken from ``jobs``; they are raised again at the end. A second
+        ``KeyboardInterrupt`` is raised at once.
     """
     engine = InFlight(session, deadline_s=deadline_s, grace_s=grace_s, sink=sink)
     waiting = _Waiting(iter(jobs))
     failure: BaseException | None = None
+    seen: deque[Outcome] = deque()
     with ThreadPoolExecutor(submitters, thread_name_prefix="vmboot-submit") as pool:
         while True:
             try:
                 if not engine.is_stopping(stop):
+                    while seen and then is not None:
+                        waiting.put(then(seen.popleft()))
                     batch = waiting.take(window - engine.in_flight)
                     if batch and before_start is not None:
                         before_start(tuple(job.subject for job in batch))
@@ -79,8 +85,11 @@ def run_window(
                 sink(Event("run.interrupted", "nothing more is sent; waiting for what was"))
                 if isinstance(error, AuthError):
                     engine.abandon()  # without a login there is nothing to wait for
-            yield from engine.take_ended()
-    yield from map(_not_started, waiting.taken)
+            for outcome in engine.take_ended():
+                if then is not None:
+                    seen.append(outcome)
+                yield outcome
+    yield from map(_not_started, (*waiting.taken, *waiting.next))
     if failure is not None:
         raise failure
     yield from map(_not_started, waiting.source)
@@ -92,11 +101,19 @@ class _Waiting:
 
     source: Iterator[Job]
     taken: deque[Job] = field(default_factory=deque)
+    next: deque[Job] = field(default_factory=deque)
+
+    def put(self, job: Job | None) -> None:
+        """What follows on a job that ended; its turn is before the source's."""
+        if job is not None:
+            self.next.append(job)
 
     def take(self, count: int) -> tuple[Job, ...]:
         """Have ``count`` jobs ready to be sent; those that are new."""
         known = len(self.taken)
-        self.taken.extend(islice(self.source, max(0, count - known)))
+        while self.next and len(self.taken) < count:
+            self.taken.append(self.next.popleft())
+        self.taken.extend(islice(self.source, max(0, count - len(self.taken))))
         return tuple(self.taken)[known:]
 
 
