@@ -1,20 +1,24 @@
 """Away from method ``bdm``: a machine that is to boot otherwise gives its BDM disk back.
 
 The disk is detached, and the disk that had made room for it goes back to 0:0, so that the machine
-finds its own system where a BIOS looks for it. Which disk that was is not recorded in the machine;
-it is the first one left on the same controller. The copy's file goes when the run has read back
+finds its own system where a BIOS looks for it. Which disk that was, extraConfig
+``vmboot.displaced`` says; where it does not, as after a run of an older vmboot, or where that disk
+is gone, the one that the boot order names first is taken, else the lowest "Hard disk N", and the
+plan says so. The copy's file goes when the run has read back
 that nothing holds it. The other way, from ``iso`` to ``bdm``, the CD-ROM drive keeps what it holds:
 it stands behind the disk in the boot order, as it does for method ``pxe``. Pure.
 """
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 
 from vmboot.vsphere.cdrom import SlotPlan
 from vmboot.vsphere.changes import Change, DetachDisk, MoveDevice, Problem, SetExtra
-from vmboot.vsphere.machine import Device, Machine
-from vmboot.vsphere.ourdisks import MEDIA_KEY, is_ours
+from vmboot.vsphere.machine import Controller, Device, Machine
+from vmboot.vsphere.ourdisks import DISPLACED_KEY, MEDIA_KEY, NOTHING_MOVED, is_ours
 from vmboot.vsphere.slots import disks, slot_of
 
 _MULTI_WRITER = "sharingMultiWriter"
@@ -31,10 +35,18 @@ def leave_bdm(machine: Machine) -> SlotPlan:
         hint = "it does no harm behind the others in the boot order; plan again when that is over"
         return SlotPlan(problems=(Problem(f"its BDM disk {names} stays: {why}", hint, True),))
     changes: list[Change] = [DetachDisk(disk.key, disk.label, disk.file) for disk in ours]
-    changes += _homecoming(machine, ours)
+    place = next((disk for disk in ours if _is_first_place(disk, machine)), None)
+    home = _comes_home(machine, place, ours) if place is not None else None
+    problems: tuple[Problem, ...] = ()
+    if place is not None and home is not None and _may_move(home):
+        changes.append(_moved(home, place))
+        if home.uuid != machine.displaced or not home.uuid:
+            problems = (_guessed(machine, home, place),)
     if machine.media:
         changes.append(SetExtra(MEDIA_KEY, machine.media, ""))
-    return SlotPlan(tuple(changes), powered_off_only=True)
+    if machine.displaced:
+        changes.append(SetExtra(DISPLACED_KEY, machine.displaced, ""))
+    return SlotPlan(tuple(changes), powered_off_only=True, problems=problems)
 
 
 def _obstacle(machine: Machine, ours: list[Device]) -> str:
@@ -47,17 +59,56 @@ def _obstacle(machine: Machine, ours: list[Device]) -> str:
     return ""
 
 
-def _homecoming(machine: Machine, ours: list[Device]) -> Iterator[MoveDevice]:
-    """The first other disk of that controller to 0:0, unless it must not be moved."""
-    hardware = machine.hardware
-    for place in ours:
-        slot = slot_of(hardware, place)
-        if slot is None or (slot.number, slot.unit) != (0, 0):
-            continue
-        on_it = sorted(disks(hardware).items(), key=lambda item: item[0])
-        others = [d for _, d in on_it if d.controller == place.controller and d not in ours]
-        if others and _may_move(others[0]):
-            yield _moved(others[0], place)
+def _is_first_place(disk: Device, machine: Machine) -> bool:
+    slot = slot_of(machine.hardware, disk)
+    return slot is not None and (slot.number, slot.unit) == (0, 0)
+
+
+def _comes_home(machine: Machine, place: Device, ours: list[Device]) -> Device | None:
+    """The disk that made room at ``place``, of those the guest would find there; else a guess."""
+    if machine.displaced == NOTHING_MOVED:
+        return None
+    others = [disk for disk in _on_alike(machine, place) if disk not in ours]
+    known = (disk for disk in others if disk.uuid and disk.uuid == machine.displaced)
+    return next(known, None) or _first(machine, others)
+
+
+def _on_alike(machine: Machine, place: Device) -> Iterator[Device]:
+    """Disks on the controllers that ``plan_bdm`` may have moved one to, by slot."""
+    controllers = {controller.key: controller for controller in machine.hardware.controllers}
+    placed = sorted(disks(machine.hardware).items(), key=lambda item: item[0])
+    wanted = _model(controllers[place.controller or 0])
+    for _, disk in placed:
+        if _model(controllers[disk.controller or 0]) == wanted:
+            yield disk
+
+
+def _model(controller: Controller) -> tuple[str, str]:
+    return controller.bus, controller.model
+
+
+def _first(machine: Machine, others: list[Device]) -> Device | None:
+    """Which the machine starts from, as far as can be told."""
+    by_key = {disk.key: disk for disk in others}
+    keys = (entry.key for entry in machine.boot_order if entry.kind == "disk")
+    listed = (by_key[key] for key in keys if key in by_key)
+    return next(listed, None) or min(others, key=_label_number, default=None)
+
+
+def _label_number(disk: Device) -> int:
+    number = re.search(r"\d+$", disk.label)
+    return int(number[0]) if number else sys.maxsize
+
+
+def _guessed(machine: Machine, disk: Device, place: Device) -> Problem:
+    known = "is gone" if machine.displaced else "is not recorded"
+    name = disk.label or disk.file
+    return Problem(
+        f"which disk made room for the BDM disk {known}: {name} goes to "
+        f"{slot_of(machine.hardware, place)}",
+        hint=f"look whether the machine starts from {name}; 'vmboot undo' puts all disks back",
+        warning=True,
+    )
 
 
 def _may_move(disk: Device) -> bool:

@@ -247,10 +247,11 @@ def own_part(before: Machine, intents: Sequence[Intent], now: Machine) -> Machin
     wanted = replace(now, hardware=Hardware(controllers, tuple(devices)))
     order = map_boot_order(before.boot_order, of=before, to=wanted)
     media = before.media if now.media == after.media else now.media
+    displaced = before.displaced if now.displaced == after.displaced else now.displaced
     db = now.secure_db
     if before.secure_db and after.secure_db and db:
         db = own_db(before.secure_db, after.secure_db, db)
-    return replace(wanted, boot_order=order, media=media, secure_db=db)
+    return replace(wanted, boot_order=order, media=media, displaced=displaced, secure_db=db)
 
 
 def _is_added(device: Device, before: Machine, after: Machine, now: Machine) -> bool:

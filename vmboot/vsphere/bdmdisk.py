@@ -15,10 +15,12 @@ The rules, in the order of application:
    of the next controller of the same model, so that the guest has a driver for it: never SCSI 7,
    at most 16 units (PVSCSI from hardware version 14 on: 64), NVMe 15, SATA 30. The live device is
    sent with two numbers changed, so backing, mode, sharing, IOPS limits and storage policy stay.
-6. The boot order is the BDM disk, a NIC (not needed with ``efi.quickBoot.enabled`` FALSE), then
-   the rest as it was; extraConfig ``vmboot.media`` names the disk. For PXE on disk the machine's
-   own disk comes before the NIC: the one that stood first in the order, else the one at the slot,
-   else the lowest of the slot's bus. A machine without work then starts from it at once.
+6. extraConfig ``vmboot.media`` names the BDM disk, ``vmboot.displaced`` the disk that left the slot
+   for it, by UUID: another boot method puts that one back.
+7. The boot order is the BDM disk, a NIC (not needed with ``efi.quickBoot.enabled`` FALSE), then
+   the rest as it was. For PXE on disk the machine's own disk comes before the NIC: the one that
+   stood first in the order, else the one at the slot, else the lowest of the slot's bus. A machine
+   without work then starts from it at once.
 
 Disks change places only while the machine is off. Refused, each with a reason: a change to a fault
 tolerant machine; disks of an encrypted machine or on a shared SCSI bus; to move or detach a disk
@@ -51,7 +53,9 @@ from vmboot.vsphere.effects import machine_after
 from vmboot.vsphere.machine import Bus, Device, DeviceKind, Hardware, Machine, Power
 from vmboot.vsphere.ourdisks import (
     DISK_BUSES,
+    DISPLACED_KEY,
     MEDIA_KEY,
+    NOTHING_MOVED,
     OUR_DISK,
     is_ours,
     media_of,
@@ -206,10 +210,23 @@ def _settings(
     machine = layout.machine
     if machine.media != media:
         yield SetExtra(MEDIA_KEY, machine.media, media)
+    displaced = _displaced(layout)
+    if machine.displaced != displaced:
+        yield SetExtra(DISPLACED_KEY, machine.displaced, displaced)
     key = _NEW_DISK if layout.wanted is None else layout.wanted.key
     order = plan_disk_order(machine_after(machine, moves), disk=key, then=then)
     if order is not None:
         yield order
+
+
+def _displaced(layout: _Layout) -> str:
+    """What the machine is to say of the disk that made room; kept where only ours changes."""
+    if layout.moving is not None:
+        return layout.moving.uuid
+    ours = {disk.key for disk in (*layout.stale, layout.wanted) if disk is not None}
+    others = {disk.uuid for disk in disks(layout.machine.hardware).values()}
+    is_known = bool(ours) or not others or layout.machine.displaced in others
+    return layout.machine.displaced if is_known else NOTHING_MOVED
 
 
 def _model(machine: Machine) -> str:

@@ -27,7 +27,7 @@ from vmboot.vsphere.machine import (
     Hardware,
     Machine,
 )
-from vmboot.vsphere.ourdisks import MEDIA_KEY
+from vmboot.vsphere.ourdisks import DISPLACED_KEY, MEDIA_KEY
 from vmboot.vsphere.securedb import db_after
 
 
@@ -44,12 +44,16 @@ def machine_after(machine: Machine, changes: Iterable[Change]) -> Machine:
     """The machine with ``changes`` made."""
     changes = tuple(changes)
     hardware, boot_order = apply_changes(machine.hardware, machine.boot_order, changes)
-    media = machine.media
-    for change in changes:
-        if isinstance(change, SetExtra) and change.name == MEDIA_KEY:
-            media = change.after
+    extras = {change.name: change.after for change in changes if isinstance(change, SetExtra)}
     db = machine.secure_db and db_after(machine.secure_db, changes)
-    return replace(machine, hardware=hardware, boot_order=boot_order, media=media, secure_db=db)
+    return replace(
+        machine,
+        hardware=hardware,
+        boot_order=boot_order,
+        media=extras.get(MEDIA_KEY, machine.media),
+        displaced=extras.get(DISPLACED_KEY, machine.displaced),
+        secure_db=db,
+    )
 
 
 def _apply(hardware: Hardware, change: Change) -> Hardware:

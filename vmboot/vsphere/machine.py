@@ -180,6 +180,8 @@ class Machine:
     :param home: datastore path of its folder, ``"[shared-01] pvs-001"``, from
         ``config.files.vmPathName``; ``""`` where the server does not tell
     :param media: extraConfig ``vmboot.media``: name and hash of the BDM disk that vmboot gave it
+    :param displaced: extraConfig ``vmboot.displaced``: UUID of the disk that made room for it, or
+        :data:`~vmboot.vsphere.ourdisks.NOTHING_MOVED`; ``""`` where that is not known
     :param quick_boot: extraConfig ``efi.quickBoot.enabled``; ``None`` where it is not set
     :param fault_tolerant: it is one of a fault tolerance pair
     :param encrypted: its home is encrypted (``config.keyId``)
@@ -209,3 +211,4 @@ class Machine:
     fault_tolerant: bool = False
     encrypted: bool = False
     secure_db: SecureDb | None = None
+    displaced: str = ""

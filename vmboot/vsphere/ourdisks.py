@@ -21,6 +21,10 @@ OUR_DISK = re.compile(r"vmboot-(?P<name>[a-z0-9][a-z0-9-]*)-(?P<hash>[0-9a-f]{12
 """The file name of every BDM disk that vmboot makes: its own name and 12 digits of its hash."""
 MEDIA_KEY = "vmboot.media"
 """The extraConfig key that names a machine's BDM disk."""
+DISPLACED_KEY = "vmboot.displaced"
+"""The extraConfig key that names, by its UUID, the disk that made room for the BDM disk at 0:0."""
+NOTHING_MOVED = "none"
+"""What that key says where 0:0 was free, though the machine has a disk elsewhere."""
 DISK_BUSES = (Bus.SCSI, Bus.NVME, Bus.SATA)
 """Where a BDM disk may be. IDE has two places a controller, and 0:0 there is the CD-ROM drive's."""
 RENAMED_LIMIT = 128 * 1024**2

@@ -24,13 +24,14 @@ from vmboot.vsphere.machine import (
     Machine,
     Power,
 )
-from vmboot.vsphere.ourdisks import MEDIA_KEY
+from vmboot.vsphere.ourdisks import DISPLACED_KEY, MEDIA_KEY
 from vmboot.vsphere.paths import PathFinder, encode
 
 QUICK_BOOT_KEY = "efi.quickBoot.enabled"
 _MEDIA = f'config.extraConfig["{MEDIA_KEY}"]'
+_DISPLACED = f'config.extraConfig["{DISPLACED_KEY}"]'
 _QUICK_BOOT = f'config.extraConfig["{QUICK_BOOT_KEY}"]'
-# Two keys of extraConfig instead of all of it: a machine has 40 of them, some of a kilobyte.
+# Three keys of extraConfig instead of all of it: a machine has 40 of them, some of a kilobyte.
 MACHINE_PROPERTIES = (
     "name",
     "parent",
@@ -48,6 +49,7 @@ MACHINE_PROPERTIES = (
     "config.files.vmPathName",
     "config.keyId.keyId",
     _MEDIA,
+    _DISPLACED,
     _QUICK_BOOT,
     "runtime.faultToleranceState",
     "config.hardware.device",
@@ -133,6 +135,7 @@ def machine_of(found: Found, finder: PathFinder, computes: Mapping[str, str]) ->
         unavailable=_unavailable(found),
         home=folder_of(found.text("config.files.vmPathName")),
         media=_extra(found, _MEDIA),
+        displaced=_extra(found, _DISPLACED),
         quick_boot=_truth(_extra(found, _QUICK_BOOT)),
         fault_tolerant=found.text("runtime.faultToleranceState") not in ("", "notConfigured"),
         encrypted=found.text("config.keyId.keyId") != "",

@@ -26,7 +26,7 @@ from vmboot.vsphere.changes import (
 )
 from vmboot.vsphere.effects import apply_changes, machine_after
 from vmboot.vsphere.machine import Connection, Device, DeviceKind, Hardware, Machine, Power
-from vmboot.vsphere.ourdisks import MEDIA_KEY, is_ours
+from vmboot.vsphere.ourdisks import DISPLACED_KEY, MEDIA_KEY, is_ours
 from vmboot.vsphere.sameness import EMPTY_DRIVE, same_backing
 from vmboot.vsphere.securedb import changes_between
 from vmboot.vsphere.slots import PVSCSI_MODEL, Slot, disks, drives, find_controller, occupants
@@ -53,6 +53,8 @@ def plan_restore(now: Machine, before: Machine) -> tuple[Change, ...]:
     changes += _remove_controllers(now, before, changes)
     if now.media != before.media:
         changes.append(SetExtra(MEDIA_KEY, now.media, before.media))
+    if now.displaced != before.displaced:
+        changes.append(SetExtra(DISPLACED_KEY, now.displaced, before.displaced))
     if now.secure_db is not None and before.secure_db is not None:
         changes += changes_between(now.secure_db, before.secure_db)
     order = map_boot_order(before.boot_order, of=before, to=machine_after(now, changes))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vmboot.vsphere.machine import BootEntry, CdBacking, Connection, Device, DeviceKind, Machine
-from vmboot.vsphere.ourdisks import MEDIA_KEY
+from vmboot.vsphere.ourdisks import DISPLACED_KEY, MEDIA_KEY
 from vmboot.vsphere.securedb import changes_between
 from vmboot.vsphere.slots import Slot, disks, drives
 from vmboot.vsphere.twins import twin_disks
@@ -112,8 +112,10 @@ def _options(a: Machine, b: Machine) -> Iterator[str]:
         yield f"Secure Boot is {'on' if b.secure_boot else 'off'}"
     if a.is_template != b.is_template:
         yield "it is a template" if b.is_template else "it is not a template any more"
-    if a.media != b.media:
-        yield f"{MEDIA_KEY} is {b.media or 'not set'} instead of {a.media or 'not set'}"
+    extras = ((MEDIA_KEY, a.media, b.media), (DISPLACED_KEY, a.displaced, b.displaced))
+    for key, wanted, found in extras:
+        if wanted != found:
+            yield f"{key} is {found or 'not set'} instead of {wanted or 'not set'}"
     if a.secure_db is not None and b.secure_db is not None:
         for each in changes_between(a.secure_db, b.secure_db):
             yield f"{each.name} is {each.after or 'not set'} instead of {each.before or 'not set'}"

@@ -162,12 +162,14 @@ def test_what_a_boot_disk_depends_on():
     found = machine_with(
         config_files_vmPathName="[shared-01] pvs-001/pvs-001.vmx",
         config_extraConfig_vmboot_media="<key>vmboot.media</key><value>boot 0123456789ab</value>",
+        config_extraConfig_vmboot_displaced="<key>d</key><value>6000c29a</value>",
         config_extraConfig_efi_quickBoot_enabled="<key>e</key><value>FALSE</value>",
         runtime_faultToleranceState="needSecondary",
         config_keyId_keyId="52c7a1",
     )
 
     assert (found.home, found.media) == ("[shared-01] pvs-001", "boot 0123456789ab")
+    assert found.displaced == "6000c29a"
     assert (found.quick_boot, found.fault_tolerant, found.encrypted) == (False, True, True)
 
 

@@ -85,6 +85,7 @@ def with_devices(*devices, controllers=BASE.hardware.controllers) -> Machine:
         (replace(BASE, firmware=Firmware.UEFI), "the firmware is uefi instead of bios"),
         (replace(BASE, secure_boot=True), "Secure Boot is on"),
         (replace(BASE, is_template=True), "it is a template"),
+        (replace(BASE, displaced="6000c29a"), "vmboot.displaced is 6000c29a instead of not set"),
         (replace(BASE, media=BDM_MEDIA), f"vmboot.media is {BDM_MEDIA} instead of not set"),
         (
             with_devices(
