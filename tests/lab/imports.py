@@ -62,9 +62,9 @@ def shell_of(client: Client, name: str) -> Any:
 
 
 @contextmanager
-def imported(client: Client, name: str, body: bytes, size: int) -> Any:
+def imported(client: Client, name: str, body: bytes, size: int, **options: Any) -> Any:
     """A VM with an imported disk; it is destroyed again, with what it still has."""
-    lease = begin(client, name, size)
+    lease = begin(client, name, size, **options)
     assert send(client, lease, body) == 201
     lease.HttpNfcLeaseComplete()
     vm = shell_of(client, name)

@@ -233,6 +233,20 @@ def test_second_machine_may_have_a_disk_but_not_open_it(lab, client, dc, disks):
     client.power(other, on=False)
 
 
+def test_machine_cannot_open_one_disk_twice(lab, client):
+    """disk-exclusive: the lock that it took the first time is in its way."""
+    vm = client.vm("wrong-01")
+    name = disk_of(vm).backing.fileName
+    client.reconfigure(vm, add(new_disk(1000, 9, name)))
+    with refused(lab, "disk-exclusive", FileLocked):
+        client.power(vm, on=True)
+    client.reconfigure(vm, remove(disk_of(vm, 2)))
+    client.power(vm, on=True)
+    with refused(lab, "disk-exclusive", FileLocked):
+        client.reconfigure(vm, add(new_disk(1000, 9, name)))
+    client.power(vm, on=False)
+
+
 def test_multi_writers_share_a_disk(lab, client):
     one, two = client.vm("mw-01"), client.vm("mw-02")
     assert disk_of(one).backing.fileName == disk_of(two).backing.fileName

@@ -37,6 +37,8 @@ func init() {
 		"Destroy_Task":         (*lab).destroyVM,
 
 		"MakeDirectory":            (*lab).makeDirectory,
+		"CreateDirectory":          (*lab).createNamespace,
+		"SearchDatastore_Task":     (*lab).searchDatastore,
 		"MoveDatastoreFile_Task":   (*lab).moveFile,
 		"CopyDatastoreFile_Task":   (*lab).copyFile,
 		"DeleteDatastoreFile_Task": (*lab).deleteFile,
@@ -51,6 +53,9 @@ func init() {
 		"HttpNfcLeaseGetManifest": (*lab).leaseManifest,
 		"HttpNfcLeaseComplete":    (*lab).leaseComplete,
 		"HttpNfcLeaseAbort":       (*lab).leaseAbort,
+
+		"DeleteDirectory":                (*lab).notModelled,
+		"ConvertNamespacePathToUuidPath": (*lab).notModelled,
 
 		"AttachDisk_Task":       (*lab).notModelled,
 		"DetachDisk_Task":       (*lab).notModelled,

@@ -70,8 +70,10 @@ func (l *lab) removeHome(vm *simulator.VirtualMachine) {
 	if home := path.Dir(p.Path); ok && home != "." {
 		dir := filepath.Join(place.dir, filepath.FromSlash(home))
 		if l.isObjectStore(p.Datastore) {
-			freed := treeUse(dir)
+			freed := l.treeUse(dir)
+			l.removeObjects(dir)
 			_ = os.RemoveAll(dir)
+			l.namespaces.forget(p.Datastore, home)
 			l.giveBack(p.Datastore, freed)
 			return
 		}
@@ -83,11 +85,4 @@ func (l *lab) removeHome(vm *simulator.VirtualMachine) {
 		}
 		_ = os.Remove(dir) // fails, as it should, while something is in it
 	}
-}
-
-// isObjectStore is true for datastores whose directories are objects, and
-// whose flat extents nobody can address.
-func (l *lab) isObjectStore(name string) bool {
-	ds := l.datastore(name)
-	return ds != nil && strings.EqualFold(ds.Summary.Type, "vsan")
 }

@@ -48,22 +48,24 @@ func (l *lab) writeDisk(name string, capacity int64, thin bool) error {
 	if fault != nil {
 		return fmt.Errorf("%s: no such datastore", name)
 	}
-	return writeDiskFiles(file, capacity, thin)
+	_, err := l.writeDiskFiles(name, file, capacity, thin)
+	return err
 }
 
-func writeDiskFiles(file string, capacity int64, thin bool) error {
-	flat := flatName(file)
-	text := fmt.Sprintf(descriptor, capacity/sector, filepath.Base(flat))
+// writeDiskFiles writes descriptor and extent, and returns where that is.
+func (l *lab) writeDiskFiles(name, file string, capacity int64, thin bool) (string, error) {
+	extent, written := l.newExtent(name, file)
+	text := fmt.Sprintf(descriptor, capacity/sector, written)
 	if thin {
 		text += thinLine + "\n"
 	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return err
+		return "", err
 	}
-	if err := os.WriteFile(flat, nil, 0o600); err != nil {
-		return err
+	if err := os.WriteFile(extent, nil, 0o600); err != nil {
+		return "", err
 	}
-	return os.Truncate(flat, capacity)
+	return extent, os.Truncate(extent, capacity)
 }
 
 // removeDisk deletes descriptor and extents, and gives their space back.
@@ -73,8 +75,8 @@ func (l *lab) removeDisk(name string) error {
 		return nil
 	}
 	freed := int64(0)
-	for _, part := range extentsOf(file) {
-		freed += fileUse(part)
+	for _, part := range l.extentsOf(file) {
+		freed += extentUse(part, isThin(file))
 		_ = os.Remove(part)
 	}
 	err := os.Remove(file)
@@ -85,14 +87,22 @@ func (l *lab) removeDisk(name string) error {
 var extent = regexp.MustCompile(`^RW (\d+) \S+ "([^"]+)"`)
 
 // extentsOf lists the extents that a descriptor names.
-func extentsOf(file string) []string {
+func (l *lab) extentsOf(file string) []string {
 	var found []string
 	for _, line := range strings.Split(descriptorText(file), "\n") {
 		if m := extent.FindStringSubmatch(line); m != nil {
-			found = append(found, filepath.Join(filepath.Dir(file), filepath.Base(m[2])))
+			found = append(found, l.extentFile(file, m[2]))
 		}
 	}
 	return found
+}
+
+// extentFile is the extent that a descriptor calls written.
+func (l *lab) extentFile(descriptor, written string) string {
+	if strings.HasPrefix(written, objectScheme) {
+		return filepath.Join(l.objectsDir(), path.Base(written))
+	}
+	return filepath.Join(filepath.Dir(descriptor), filepath.Base(written))
 }
 
 // descriptorText is the text of a descriptor, "" when file is none.
@@ -111,7 +121,7 @@ func descriptorText(file string) string {
 
 // checkDescriptor reads the capacity of an existing disk, or says why it is
 // none.
-func checkDescriptor(name, file string) (int64, *refusal) {
+func (l *lab) checkDescriptor(name, file string) (int64, *refusal) {
 	if info, err := os.Stat(file); err != nil || info.IsDir() {
 		return 0, refuse("disk-exists", fileNotFound(name), "File %s was not found.", name)
 	}
@@ -127,7 +137,7 @@ func checkDescriptor(name, file string) (int64, *refusal) {
 			continue
 		}
 		sectors, _ := strconv.ParseInt(m[1], 10, 64)
-		info, err := os.Stat(filepath.Join(filepath.Dir(file), filepath.Base(m[2])))
+		info, err := os.Stat(l.extentFile(file, m[2]))
 		if err != nil {
 			return 0, refuse("disk-valid", fileNotFound(m[2]), "Extent %s of %s is missing.", m[2], name)
 		}

@@ -38,8 +38,8 @@ func (l *lab) diskReport([]byte) (interface{}, error) {
 			}
 			relative, _ := filepath.Rel(root, file)
 			disk := fmt.Sprintf("[%s] %s", name, filepath.ToSlash(relative))
-			if capacity, no := checkDescriptor(disk, file); no == nil {
-				out[disk] = describeDisk(file, capacity, holders[disk])
+			if capacity, no := l.checkDescriptor(disk, file); no == nil {
+				out[disk] = l.describeDisk(file, capacity, holders[disk])
 			}
 			return nil
 		})
@@ -76,13 +76,13 @@ func (l *lab) holders() map[string]holder {
 	return out
 }
 
-func describeDisk(file string, capacity int64, by holder) diskEntry {
+func (l *lab) describeDisk(file string, capacity int64, by holder) diskEntry {
 	e := diskEntry{
-		Capacity: capacity, Thin: isThin(flatName(file)), Attached: append([]string{}, by.vms...), Policy: by.policy,
+		Capacity: capacity, Thin: isThin(file), Attached: append([]string{}, by.vms...), Policy: by.policy,
 	}
 	sort.Strings(e.Attached)
 	hash := sha256.New()
-	for _, part := range extentsOf(file) {
+	for _, part := range l.extentsOf(file) {
 		e.Allocated += allocated(part)
 		digestData(hash, part)
 	}

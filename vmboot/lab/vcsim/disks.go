@@ -102,7 +102,7 @@ func (d *draft) addDisk(i int, spec *types.VirtualDeviceConfigSpec, disk *types.
 	if no != nil {
 		return no
 	}
-	capacity, no := checkDescriptor(backing.FileName, file)
+	capacity, no := d.l.checkDescriptor(backing.FileName, file)
 	if no != nil {
 		return no
 	}
@@ -113,6 +113,10 @@ func (d *draft) addDisk(i int, spec *types.VirtualDeviceConfigSpec, disk *types.
 	}
 	disk.CapacityInBytes, disk.CapacityInKB = capacity, capacity/1024
 	d.bindDisk(backing)
+	if d.on && hasDisk(d.devices, backing.FileName, disk.Key) {
+		return refuse("disk-exclusive", &types.FileLocked{FileFault: types.FileFault{File: backing.FileName}},
+			"%s is open by %s itself.", backing.FileName, d.vm.Name)
+	}
 	if other := d.l.opensAgainst(d.vm.Self, disk); d.on && other != "" {
 		return refuse("disk-exclusive", &types.FileLocked{FileFault: types.FileFault{File: backing.FileName}},
 			"%s is open by %s.", backing.FileName, other)
@@ -130,6 +134,9 @@ func (d *draft) addNewDisk(i int, disk *types.VirtualDisk, backing *types.Virtua
 	}
 	backing.FileName = d.newDiskName(backing.FileName)
 	p, file, no := d.reachable(backing.FileName)
+	if no == nil {
+		no = d.l.checkTop(backing.FileName, cannotMake(backing.FileName))
+	}
 	if no != nil {
 		return no
 	}
@@ -189,6 +196,7 @@ func (d *draft) bindDisk(backing *types.VirtualDiskFlatVer2BackingInfo) {
 	p, _, _ := d.l.parseDatastorePath(backing.FileName)
 	ref := d.l.places[p.Datastore].ref
 	backing.Datastore = &ref
+	backing.FileName = d.l.byIDName(backing.FileName)
 	for _, b := range []**bool{&backing.Split, &backing.WriteThrough, &backing.ThinProvisioned, &backing.EagerlyScrub} {
 		if *b == nil {
 			*b = types.NewBool(false)

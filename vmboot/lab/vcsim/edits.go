@@ -296,7 +296,9 @@ func (l *lab) editDatastore(body []byte) (interface{}, error) {
 		changes = append(changes, set("summary.maintenanceMode", *req.Maintenance))
 	}
 	if req.Type != nil {
-		changes = append(changes, set("summary.type", *req.Type))
+		capability := ds.Capability
+		capability.TopLevelDirectoryCreateSupported = types.NewBool(*req.Type != "vsan")
+		changes = append(changes, set("summary.type", *req.Type), set("capability", capability))
 	}
 	l.update(ds, changes...)
 	return done, nil

@@ -65,12 +65,15 @@ func (l *lab) makeDirectory(c call) (interface{}, *refusal) {
 	if no != nil {
 		return nil, no
 	}
+	if no := l.checkTop(req.Name, cannotMake(req.Name)); no != nil {
+		return nil, no
+	}
 	if _, err := os.Stat(dir); err == nil {
 		return nil, refuse("file-exists", &types.FileAlreadyExists{FileFault: types.FileFault{File: req.Name}},
 			"%s exists.", req.Name)
 	}
 	mkdir := os.Mkdir
-	if isTrue(req.CreateParentDirectories) {
+	if isTrue(req.CreateParentDirectories) && l.topThere(req.Name) {
 		mkdir = os.MkdirAll
 	}
 	if err := mkdir(dir, 0o700); err != nil {
@@ -129,7 +132,7 @@ func (l *lab) moveTree(source, from, target, to string) *refusal {
 		return refuse("disk-attached", &types.FileLocked{FileFault: types.FileFault{File: source}},
 			"%s is, or holds, a disk of %s.", source, vm)
 	}
-	use, over := treeUse(from), fileUse(to)
+	use, over := l.treeUse(from), l.fileUse(to)
 	here, there := l.datastoreOf(source), l.datastoreOf(target)
 	if here != there {
 		if no := l.reserve(there, use); no != nil {
@@ -145,8 +148,8 @@ func (l *lab) moveTree(source, from, target, to string) *refusal {
 }
 
 func (l *lab) copyPlain(from, target, to string) *refusal {
-	there, over := l.datastoreOf(target), fileUse(to)
-	if no := l.reserve(there, fileUse(from)); no != nil {
+	there, over := l.datastoreOf(target), l.fileUse(to)
+	if no := l.reserve(there, l.fileUse(from)); no != nil {
 		return no
 	}
 	l.giveBack(there, over)
@@ -163,6 +166,11 @@ func (l *lab) fromTo(source, target string, force bool) (from, to string, no *re
 	}
 	if to, no = l.filePlace(target); no != nil {
 		return from, to, no
+	}
+	for _, name := range []string{source, target} {
+		if no = l.checkTop(name, cannotMake(name)); no != nil {
+			return from, to, no
+		}
 	}
 	if _, err := os.Stat(from); err != nil {
 		return from, to, refuse("file-missing", fileNotFound(source), "File %s was not found.", source)
@@ -261,7 +269,11 @@ func (l *lab) deleteByName(name string) *refusal {
 		return refuse("disk-attached", &types.FileLocked{FileFault: types.FileFault{File: name}},
 			"%s is, or holds, a disk of %s.", name, vm)
 	}
-	freed := treeUse(file)
+	if no := l.checkTop(name, &types.CannotDeleteFile{FileFault: types.FileFault{File: name}}); no != nil {
+		return no
+	}
+	freed := l.treeUse(file)
+	l.removeObjects(file)
 	if err := os.RemoveAll(file); err != nil {
 		return refuse("file-in-use", &types.CannotDeleteFile{FileFault: types.FileFault{File: name}}, "%v", err)
 	}

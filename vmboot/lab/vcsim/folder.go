@@ -101,7 +101,7 @@ func (l *lab) upload(w http.ResponseWriter, r *http.Request, name, file string, 
 		return
 	}
 	_, statErr := os.Stat(file)
-	use := fileUse(file)
+	use := l.fileUse(file)
 	size := r.ContentLength
 	body := io.Reader(r.Body)
 	if fault != nil {
@@ -123,7 +123,7 @@ func (l *lab) upload(w http.ResponseWriter, r *http.Request, name, file string, 
 	case fault != nil:
 		_, _ = io.Copy(io.Discard, r.Body)
 	}
-	l.giveBack(r.URL.Query().Get("dsName"), use-fileUse(file))
+	l.giveBack(r.URL.Query().Get("dsName"), use-l.fileUse(file))
 	if statErr == nil {
 		w.WriteHeader(http.StatusOK)
 		return
@@ -148,6 +148,9 @@ func (l *lab) checkUpload(r *http.Request, name, file string) *refusal {
 	}
 	if isExtent(file) && l.isObjectStore(r.URL.Query().Get("dsName")) {
 		return refuse("flat-addressable", fileNotFound(name), "The extents of this datastore have no path.")
+	}
+	if no := l.checkTop(name, cannotMake(name)); no != nil {
+		return no
 	}
 	if _, err := os.Stat(filepath.Dir(file)); err != nil {
 		return refuse("upload-directory", fileNotFound(name), "The directory of %s is missing.", name)

@@ -187,7 +187,9 @@ func (b *builder) buildDatastores() error {
 		b.mount(plan.name, hosts, plan.gib)
 	}
 	if b.disks {
-		b.datastore(objectStore.name).Summary.Type = "vsan"
+		store := b.datastore(objectStore.name)
+		store.Summary.Type = "vsan"
+		store.Capability.TopLevelDirectoryCreateSupported = types.NewBool(false)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ type lab struct {
 	svc   *simulator.Service
 	reg   registry
 	stop  func()
-	home  string // holds one directory per datastore, and uploads under way
+	home  string // holds one directory per datastore, objects, and uploads under way
 
 	sessions   sessionTable
 	counters   counters
@@ -44,6 +44,8 @@ type lab struct {
 
 	policies map[types.ManagedObjectReference]map[string]string // storage policy ids by VM and disk
 	strict   strictness
+
+	namespaces namespaceTable // directories at the top of object stores
 
 	address        string // of the front, host:port
 	sha1Thumbprint string // of its certificate, as a lease names it
@@ -81,6 +83,10 @@ func newLab(o options, stop func()) (*lab, error) {
 		leases:  map[string]*nfcLease{},
 
 		policies: map[types.ManagedObjectReference]map[string]string{},
+	}
+	if err := os.Mkdir(l.objectsDir(), 0o700); err != nil {
+		os.RemoveAll(home)
+		return nil, err
 	}
 	l.sessions.init(o.sessionTimeout)
 	l.counters.reset()
@@ -211,6 +217,7 @@ func (l *lab) parseDatastorePath(name string) (object.DatastorePath, string, typ
 	if !ok {
 		return p, "", &types.InvalidDatastore{Name: p.Datastore}
 	}
+	p = l.byID(p)
 	return p, filepath.Join(place.dir, filepath.FromSlash(p.Path)), nil
 }
 

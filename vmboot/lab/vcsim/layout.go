@@ -111,7 +111,7 @@ func (b *builder) layoutDevices(p vmPlan) ([]types.BaseVirtualDevice, error) {
 func (b *builder) layoutDisk(p vmPlan, n int, plan diskPlan) (*types.VirtualDisk, error) {
 	name, size := plan.file, plan.size
 	if name == "" {
-		name = fmt.Sprintf("[%s] %s/%s.vmdk", p.datastore, b.directory(p), diskName(p.name, n))
+		name = b.byIDName(fmt.Sprintf("[%s] %s/%s.vmdk", p.datastore, b.directory(p), diskName(p.name, n)))
 	}
 	if size == 0 {
 		size = labDiskBytes
@@ -176,22 +176,26 @@ func (b *builder) layoutFiles(name string, size int64, plan diskPlan) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	extent := flatName(file)
+	extent, written := b.newExtent(name, file)
 	switch {
 	case plan.rdm:
-		extent = descriptorStem(file) + "-rdmp.vmdk"
+		extent, written = besides(file, "-rdmp.vmdk")
 	case plan.parent != "":
-		extent = descriptorStem(file) + "-delta.vmdk"
+		extent, written = besides(file, "-delta.vmdk")
 	}
-	if err := os.WriteFile(file, []byte(layoutDescriptor(plan, size, extent)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(layoutDescriptor(plan, size, written)), 0o600); err != nil {
 		return err
 	}
 	return fillExtent(extent, name, size, plan.content)
 }
 
-func descriptorStem(file string) string { return file[:len(file)-len(path.Ext(file))] }
+// besides is the extent beside a descriptor, and its name alone.
+func besides(file, end string) (extent, written string) {
+	extent = file[:len(file)-len(path.Ext(file))] + end
+	return extent, filepath.Base(extent)
+}
 
-func layoutDescriptor(plan diskPlan, size int64, extent string) string {
+func layoutDescriptor(plan diskPlan, size int64, written string) string {
 	kind, access, parent := "vmfs", "VMFS", ""
 	switch {
 	case plan.rdm:
@@ -202,7 +206,7 @@ func layoutDescriptor(plan diskPlan, size int64, extent string) string {
 	}
 	return fmt.Sprintf("# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType=%q\n%s\n"+
 		"# Extent description\nRW %d %s %q\n\n#DDB\n%s\n",
-		kind, parent, size/sector, access, filepath.Base(extent), thinLine)
+		kind, parent, size/sector, access, written, thinLine)
 }
 
 // fillExtent writes content, or marks from which the disk can be told.

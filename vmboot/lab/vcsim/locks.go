@@ -109,7 +109,7 @@ func (l *lab) forget(ref types.ManagedObjectReference) {
 // openBy names a VM, other than except, that has a file open in a way that
 // does not go together with want.
 func (l *lab) openBy(file string, except types.ManagedObjectReference, want hold) string {
-	file = cleanPath(file)
+	file = cleanPath(l.byIDName(file))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for ref, o := range l.open {
@@ -137,7 +137,7 @@ func (l *lab) opensAgainst(vm types.ManagedObjectReference, disk *types.VirtualD
 // checkNotOpen refuses when a running VM uses the file, or one below it.
 func (l *lab) checkNotOpen(name string) *refusal {
 	user := l.openBy(name, types.ManagedObjectReference{}, writes)
-	if user == "" {
+	if name := l.byIDName(name); user == "" {
 		user = l.eachFile(func(o openFiles) bool {
 			for file, how := range o.files {
 				if how != attached && below(file, name) {
@@ -168,12 +168,13 @@ func inUse(name, user string) *refusal {
 
 // attachedTo names a VM or template, running or not, that a disk belongs to.
 func (l *lab) attachedTo(name string) string {
-	name = cleanPath(name)
+	name = cleanPath(l.byIDName(name))
 	return l.eachFile(func(o openFiles) bool { return o.hasDisk(func(disk string) bool { return disk == name }) })
 }
 
 // attachedBelow is attachedTo for a disk or for any disk below a directory.
 func (l *lab) attachedBelow(name string) string {
+	name = l.byIDName(name)
 	clean := cleanPath(name)
 	return l.eachFile(func(o openFiles) bool {
 		return o.hasDisk(func(disk string) bool { return disk == clean || below(disk, name) })

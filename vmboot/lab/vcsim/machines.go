@@ -83,13 +83,17 @@ func (b *builder) build(p vmPlan) (*simulator.VirtualMachine, error) {
 // create lets the simulator make the bare VM, so that it has its files.
 func (b *builder) create(p vmPlan, host *simulator.HostSystem,
 	pool types.ManagedObjectReference) (*simulator.VirtualMachine, error) {
+	directory, err := b.makeHome(p.datastore, b.directory(p))
+	if err != nil {
+		return nil, err
+	}
 	request := &types.CreateVM_Task{
 		This: b.vmDirs[p.folder].Self,
 		Config: types.VirtualMachineConfigSpec{
 			Name:    p.name,
 			GuestId: p.guestID,
 			Files: &types.VirtualMachineFileInfo{
-				VmPathName: fmt.Sprintf("[%s] %s/%s.vmx", p.datastore, b.directory(p), p.name),
+				VmPathName: fmt.Sprintf("[%s] %s/%s.vmx", p.datastore, directory, p.name),
 			},
 		},
 		Pool: pool,

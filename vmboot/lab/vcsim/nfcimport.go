@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -216,7 +215,10 @@ func (l *lab) runImport(lease *nfcLease, p *importPlan, fault *faultRule) {
 
 // makeShell creates the VM and claims it for its lease.
 func (l *lab) makeShell(p *importPlan) (*simulator.VirtualMachine, *refusal) {
-	dir := l.freeDirectory(p.datastore, p.spec.Name)
+	dir, err := l.makeHome(p.datastore, l.freeDirectory(p.datastore, p.spec.Name))
+	if err != nil {
+		return nil, cannotCreate(p.spec.Name, err)
+	}
 	bare := p.spec
 	bare.DeviceChange, bare.VAppConfig = nil, nil
 	bare.Files = &types.VirtualMachineFileInfo{
@@ -226,6 +228,7 @@ func (l *lab) makeShell(p *importPlan) (*simulator.VirtualMachine, *refusal) {
 		This: p.folder.Self, Config: bare, Pool: p.pool, Host: p.host,
 	})
 	if no != nil {
+		l.namespaces.forget(p.datastore, dir)
 		return nil, no
 	}
 	vm := l.vm(result.(types.ManagedObjectReference))
@@ -251,7 +254,8 @@ func (l *lab) makeShell(p *importPlan) (*simulator.VirtualMachine, *refusal) {
 func (l *lab) freeDirectory(datastore, name string) string {
 	dir := name
 	for n := 1; ; n++ {
-		if _, err := os.Lstat(filepath.Join(l.places[datastore].dir, dir)); err != nil {
+		_, file, _ := l.parseDatastorePath(fmt.Sprintf("[%s] %s", datastore, dir))
+		if _, err := os.Lstat(file); err != nil {
 			return dir
 		}
 		dir = fmt.Sprintf("%s_%d", name, n)

@@ -145,8 +145,8 @@ func (l *lab) keepUpload(lease *nfcLease, f *leaseFile, part string, sum *tally)
 	if fault != nil {
 		return &refusal{fault: fault}
 	}
-	flat := flatName(file)
-	if isThin(flat) {
+	flat := l.extentsOf(file)[0]
+	if isThin(file) {
 		if no := l.reserve(l.datastoreOf(f.disk), allocated(part)-allocated(flat)); no != nil {
 			return no
 		}

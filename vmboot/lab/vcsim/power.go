@@ -231,14 +231,30 @@ func (l *lab) checkDiskOpens(vm *simulator.VirtualMachine, disk *types.VirtualDi
 		return refuse("iso-reachable", &types.InvalidDatastore{Name: p.Datastore},
 			"The host of %s does not reach datastore %s.", vm.Name, p.Datastore)
 	}
-	if _, no := checkDescriptor(name, file); no != nil {
+	if _, no := l.checkDescriptor(name, file); no != nil {
 		return no
+	}
+	if hasDisk(vm.Config.Hardware.Device, name, disk.Key) {
+		return refuse("disk-exclusive", &types.FileLocked{FileFault: types.FileFault{File: name}},
+			"%s is a disk of %s twice.", name, vm.Name)
 	}
 	if other := l.opensAgainst(vm.Self, disk); other != "" {
 		return refuse("disk-exclusive", &types.FileLocked{FileFault: types.FileFault{File: name}},
 			"%s is open by %s.", name, other)
 	}
 	return nil
+}
+
+// hasDisk is true when a device with another key is a disk with that file: a VM
+// does not open one twice.
+func hasDisk(devices []types.BaseVirtualDevice, file string, except int32) bool {
+	for _, dev := range devices {
+		disk, ok := dev.(*types.VirtualDisk)
+		if ok && disk.Key != except && cleanPath(fileBacking(disk)) == cleanPath(file) {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *lab) shutdownGuest(c call) (interface{}, *refusal) {

@@ -92,6 +92,7 @@ var ruleBook = []rule{
 	{"nfc-lease", "only a ready lease, kept by progress and its session, takes disks and is completed"},
 	{"nfc-stream", "an imported disk is a whole streamOptimized VMDK that fits"},
 	{"flat-addressable", "an object store has no paths for flat extents"},
+	{"namespace-object", "at the top of an object store there are only directories, made by the namespace manager"},
 
 	{"upload-length", "an upload has a Content-Length and as many bytes, or no file results"},
 	{"upload-directory", "an upload goes into a directory that exists"},

@@ -24,29 +24,42 @@ const (
 func blocks(n int64) int64 { return (n + block - 1) / block * block }
 
 // fileUse is what a file of a datastore takes.
-func fileUse(file string) int64 {
+func (l *lab) fileUse(file string) int64 {
 	info, err := os.Stat(file)
 	if err != nil || info.IsDir() {
 		return 0
 	}
 	if isExtent(file) {
-		if isThin(file) {
-			return allocated(file)
-		}
-		return blocks(info.Size())
+		return extentUse(file, isThin(descriptorOf(file)))
 	}
-	if info.Size() < smallFile {
+	total := int64(0)
+	for _, object := range l.objectsOf(file) {
+		total += extentUse(object, isThin(file))
+	}
+	if info.Size() >= smallFile {
+		total += blocks(info.Size())
+	}
+	return total
+}
+
+// extentUse is what the extent of a disk takes.
+func extentUse(file string, thin bool) int64 {
+	if thin {
+		return allocated(file)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
 		return 0
 	}
 	return blocks(info.Size())
 }
 
 // treeUse is what a file, or everything below a directory, takes.
-func treeUse(path string) int64 {
+func (l *lab) treeUse(path string) int64 {
 	total := int64(0)
 	_ = filepath.Walk(path, func(name string, info os.FileInfo, err error) error {
 		if err == nil && !info.IsDir() {
-			total += fileUse(name)
+			total += l.fileUse(name)
 		}
 		return nil
 	})
@@ -62,9 +75,9 @@ func isExtent(file string) bool { return extentEnd.MatchString(file) }
 // descriptorOf is the descriptor beside an extent.
 func descriptorOf(extent string) string { return extentEnd.ReplaceAllString(extent, ".vmdk") }
 
-// isThin reads from the descriptor beside a flat extent how it is provisioned.
-func isThin(flat string) bool {
-	text, _ := os.ReadFile(descriptorOf(flat))
+// isThin reads from a descriptor how the disk is provisioned.
+func isThin(file string) bool {
+	text, _ := os.ReadFile(file)
 	return strings.Contains(string(text), thinLine)
 }
 

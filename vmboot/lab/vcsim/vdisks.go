@@ -16,7 +16,8 @@ import (
 func (l *lab) diskJob(c call, method, disk string, run func() *refusal) job {
 	j := l.fileJob(c, "", run)
 	p, _, _ := l.parseDatastorePath(disk)
-	j.subject = path.Dir(p.Path)
+	top, below := cutPath(path.Dir(p.Path))
+	j.subject = path.Join(l.namespaces.name(p.Datastore, top), below)
 	j.description = "VirtualDiskManager." + method
 	return j
 }
@@ -93,7 +94,7 @@ func (l *lab) makeDisk(name, file string, capacity int64, thin bool) *refusal {
 			return no
 		}
 	}
-	if err := writeDiskFiles(file, capacity, thin); err != nil {
+	if _, err := l.writeDiskFiles(name, file, capacity, thin); err != nil {
 		return cannotCreate(name, err)
 	}
 	return nil
@@ -113,11 +114,11 @@ func (l *lab) duplicateDisk(source, target string) *refusal {
 	if no != nil {
 		return no
 	}
-	if no := checkWhole(source, from); no != nil {
+	if no := l.checkWhole(source, from); no != nil {
 		return no
 	}
-	parts := extentsOf(from)
-	thin := isThin(flatName(from))
+	parts := l.extentsOf(from)
+	thin := isThin(from)
 	use := blocks(capacity)
 	if thin {
 		use = allocated(parts[0])
@@ -125,9 +126,9 @@ func (l *lab) duplicateDisk(source, target string) *refusal {
 	if no := l.reserve(l.datastoreOf(target), use); no != nil {
 		return no
 	}
-	err := writeDiskFiles(to, capacity, thin)
+	extent, err := l.writeDiskFiles(target, to, capacity, thin)
 	if err == nil {
-		err = shareExtent(parts[0], flatName(to))
+		err = shareExtent(parts[0], extent)
 	}
 	if err != nil {
 		return cannotCreate(target, err)
@@ -137,9 +138,9 @@ func (l *lab) duplicateDisk(source, target string) *refusal {
 
 // checkWhole refuses what the lab cannot copy: a vCenter merges a child with
 // its parents, and reads the device below a raw mapping.
-func checkWhole(name, file string) *refusal {
-	parts := extentsOf(file)
-	if len(parts) != 1 || parts[0] != flatName(file) {
+func (l *lab) checkWhole(name, file string) *refusal {
+	parts := l.extentsOf(file)
+	if len(parts) != 1 || parts[0] != flatName(file) && len(l.objectsOf(file)) != 1 {
 		return refuse("spec-known", &types.NotSupported{}, "The lab copies and moves flat disks only, not %s.", name)
 	}
 	return nil
@@ -175,15 +176,16 @@ func (l *lab) renameDisk(source, target string) *refusal {
 		_ = l.removeDisk(source)
 		return nil
 	}
-	if no := checkWhole(source, from); no != nil {
+	if no := l.checkWhole(source, from); no != nil {
 		return no
 	}
-	parts := extentsOf(from)
-	thin := isThin(flatName(from))
-	if err := writeDiskFiles(to, capacity, thin); err != nil {
+	parts := l.extentsOf(from)
+	thin := isThin(from)
+	extent, err := l.writeDiskFiles(target, to, capacity, thin)
+	if err != nil {
 		return cannotCreate(target, err)
 	}
-	if err := os.Rename(parts[0], flatName(to)); err != nil {
+	if err := os.Rename(parts[0], extent); err != nil {
 		return cannotCreate(target, err)
 	}
 	_ = os.Remove(from)
@@ -201,7 +203,7 @@ func (l *lab) readableDisk(name string) (file string, capacity int64, no *refusa
 	if no = l.checkReadable(name); no != nil {
 		return file, 0, no
 	}
-	capacity, no = checkDescriptor(name, file)
+	capacity, no = l.checkDescriptor(name, file)
 	return file, capacity, no
 }
 
@@ -224,6 +226,9 @@ func (l *lab) ownDisk(name string) (file string, capacity int64, no *refusal) {
 // directory is there.
 func (l *lab) diskTarget(name string) (string, *refusal) {
 	file, no := l.filePlace(name)
+	if no == nil {
+		no = l.checkTop(name, cannotMake(name))
+	}
 	if no != nil {
 		return file, no
 	}
