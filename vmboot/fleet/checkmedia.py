@@ -60,9 +60,19 @@ class MediaCheck:
         loaders = find_loaders(dirs=self._loader_dirs)
         configs = {method: self.fleet.boot_config(method) for method in self.fleet.builds}
         return {
-            method: secure_options(loaders, config, needs=needs(config))
+            method: secure_options(
+                loaders, config, needs=needs(config), site_certificate=self._trusted
+            )
             for method, config in configs.items()
         }
+
+    @property
+    def _trusted(self) -> str:
+        """The site's certificate; one that cannot be read is a finding of its own."""
+        try:
+            return self.media.fingerprint
+        except VmbootError:
+            return ""
 
     def _plain(self, method: BootMethod, title: str) -> Iterator[Finding]:
         try:

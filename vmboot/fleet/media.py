@@ -124,7 +124,7 @@ class FleetMedia:
             find_loaders(dirs=self._loader_dirs),
             config,
             needs=needs(config),
-            site_certificate=self._fingerprint,
+            site_certificate=self.fingerprint,
         )
         return Problem(
             f"Secure Boot is on, and the loader on the {TITLES[medium.method]} is not signed",
@@ -164,13 +164,14 @@ class FleetMedia:
         return site_certificate(self._fleet)
 
     @property
-    def _fingerprint(self) -> str:
+    def fingerprint(self) -> str:
+        """SHA-256 of the site's certificate, ``""`` if there is none."""
         return self.certificate.fingerprint if self.certificate else ""
 
     @property
     def certificate_file(self) -> str:
         """The name of its file in the folders of machines that are to trust it."""
-        return certificate_name(self._fingerprint)
+        return certificate_name(self.fingerprint)
 
     def enrols(self, method: BootMethod, machine: Machine) -> bool:
         """True if ``machine`` is to trust the site's certificate by its settings."""
@@ -188,7 +189,7 @@ class FleetMedia:
             if secure:  # what has Secure Boot has UEFI
                 config = replace(config, bootstrap=_only_uefi(config.bootstrap))
             build = _disk if method is BootMethod.BDM else _iso
-            trusted = self._fingerprint if secure else ""
+            trusted = self.fingerprint if secure else ""
             return build(fleet, config, chain, self._loader_dirs, trusted)
         except MissingToolError:
             raise

@@ -99,6 +99,18 @@ def test_a_static_address_is_an_address() -> None:
         ("  iso: {", "  bdm: {import: x}\n  iso: {", "media.bdm.import: should be auto", "'x'"),
         ("  iso: {", "  bdm: {impot: nfc}\n  iso: {", "unknown key 'impot'", "'import'"),
         ("  iso: {", "  secure_boot: {chain: shim}\n  iso: {", "should be none, shim-grub", "shim"),
+        (
+            "  iso: {",
+            "  secure_boot: {chain: shim-grub, certificate: a.crt}\n  iso: {",
+            "media.secure_boot: certificate belongs to chain site-key",
+            "",
+        ),
+        (
+            "  iso: {",
+            "  secure_boot: {chain: site-key, enroll: true}\n  iso: {",
+            "media.secure_boot: enroll needs certificate",
+            "",
+        ),
         ("targets:", "services: {}\ntargets:", "12:1: 'services' is not available", "remove"),
         ("port: 8443", "password: s3cret", "2:50: 'password' does not belong", "VMBOOT_PASSWORD"),
         ("port: 8443", "user: root", "2:50: 'user' does not belong", "VMBOOT_USER"),

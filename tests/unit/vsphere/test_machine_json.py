@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,7 @@ from vmboot.vsphere.changes import (
     SetCdrom,
     SetExtra,
 )
-from vmboot.vsphere.machine import BootEntry, Bus, Connection, Machine
+from vmboot.vsphere.machine import BootEntry, Bus, Connection, Machine, SecureDb
 from vmboot.vsphere.machine_json import (
     change_from_json,
     change_to_json,
@@ -64,6 +65,11 @@ def test_a_machine_comes_back_as_it_was(found: Machine):
 )
 def test_a_change_comes_back_as_it_was(change: Change):
     assert change_from_json(json.loads(json.dumps(change_to_json(change)))) == change
+
+
+def test_settings_for_secure_boot_are_kept_where_they_were_read() -> None:
+    one = replace(machine(), secure_db=SecureDb(("", "a.der"), replaces=True, nvram="x.nvram"))
+    assert machine_from_json(json.loads(json.dumps(machine_to_json(one)))) == one
 
 
 @given(disk_machines())
