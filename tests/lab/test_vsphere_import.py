@@ -34,7 +34,7 @@ from vmboot.vsphere.disks import (
 )
 from vmboot.vsphere.flatimport import parts_of_disk
 from vmboot.vsphere.hashcache import HashCache
-from vmboot.vsphere.importing import import_disk, leftovers, remove_leftovers
+from vmboot.vsphere.importing import KEPT, import_disk, leftovers, remove_leftovers
 from vmboot.vsphere.importmany import import_disks
 from vmboot.vsphere.importplace import import_place
 from vmboot.vsphere.inventory import read_index
@@ -660,7 +660,7 @@ def kept(session: Session) -> str:
     """Why the one shell is not removed."""
     events: list[Event] = []
     assert remove_leftovers(session, leftovers(session), sink=events.append) == ()
-    (told,) = (event.message for event in events if event.kind == "import.kept")
+    (told,) = (event.message for event in events if event.kind == KEPT)
     return told
 
 

@@ -28,7 +28,8 @@ _ENDED = {
     "vm.failed": "failed",
     "vm.skipped": "skipped",
 }
-_LASTING = {"run.interrupted", "session.insecure"}  # must not be replaced by the next message
+# These must not be replaced by the next message.
+_LASTING = {"run.interrupted", "session.insecure", "import.warning"}
 
 
 class LiveView:

@@ -107,7 +107,7 @@ def plan_fleet(
     planned = refuse_without_privileges(session, planned, power=power)
     masters = still_needed(masters, planned)
     uploads = (*used(placed.uploads, planned), *masters)
-    check_datastores(session, uploads)
+    check_datastores(session, storage, uploads)
     check_homes(session, enrol.stores(planned, storage))
     check_imports(session, storage, masters, way=fleet.media.bdm.way)
     return Plan(

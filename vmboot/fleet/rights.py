@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 from vmboot.errors import AuthError
 from vmboot.fleet.plan import MachinePlan, PowerPolicy, Problem, Upload, Verdict
+from vmboot.vsphere.disks import keeps_objects
+from vmboot.vsphere.files import lacks_namespace
+from vmboot.vsphere.importing import refuse_flat
 from vmboot.vsphere.importplace import import_place
-from vmboot.vsphere.placement import choice_of
+from vmboot.vsphere.placement import DatastoreChoice, choice_of
 from vmboot.vsphere.privileges import (
+    CONFIGURE_STORE,
     NEEDED_FOR_DISKS,
     NEEDED_ON_DATASTORE,
     missing_privileges,
@@ -59,12 +63,14 @@ def _refused(plan: MachinePlan, missing: tuple[str, ...], user: str) -> MachineP
     return replace(plan, verdict=Verdict.REFUSED, now=(), later=(), problems=(problem,))
 
 
-def check_datastores(session: Session, uploads: Sequence[Upload]) -> None:
+def check_datastores(session: Session, storage: Storage, uploads: Sequence[Upload]) -> None:
     """Check that this login may put the media where they go, and copy BDM disks there.
 
     :raises AuthError: it may not; names privilege and datastore
     """
     needs = dict(_store_needs(uploads))
+    for moid in _without_folder(session, storage, uploads):
+        needs[moid] |= {CONFIGURE_STORE}
     missing = missing_privileges(session, needs, kind="Datastore") if needs else {}
     for upload in uploads:
         if upload.moid in missing:
@@ -95,21 +101,42 @@ def check_homes(session: Session, stores: Mapping[str, str]) -> None:
 def check_imports(
     session: Session, storage: Storage, uploads: Sequence[Upload], *, way: str
 ) -> None:
-    """Check that this login may import masters as appliances, where the document demands that.
+    """Check that masters get to their datastores in the way that the document demands.
 
-    :param way: ``media.bdm.import``; ``auto`` finds another way where this one is not allowed
-    :raises AuthError: it may not; names what it lacks
+    :param way: ``media.bdm.import``; ``auto`` finds another way where one is not allowed
+    :raises AuthError: the login may not; names what it lacks
+    :raises RefusedError: the way does not work there
     """
     missing = {upload.moid for upload in uploads if upload.kind == "bdm" and not upload.present}
-    for store in storage.datastores if way == "nfc" else ():
-        if store.moid in missing:
-            lacks = import_place(session, storage, choice_of(store)).lacks
-            if lacks:
-                lacking = ", ".join(lacks)
-                raise AuthError(
-                    f"{session.user} cannot import to datastore {store.name}: it lacks {lacking}",
-                    hint="grant that, or set media.bdm.import to auto or flat",
-                )
+    for store in storage.datastores:
+        if store.moid in missing and way == "flat":
+            refuse_flat(choice_of(store))
+        elif store.moid in missing and way == "nfc":
+            _check_nfc(session, storage, choice_of(store))
+
+
+def _check_nfc(session: Session, storage: Storage, store: DatastoreChoice) -> None:
+    lacks = import_place(session, storage, store).lacks
+    if lacks:
+        lacking = ", ".join(lacks)
+        other = "auto" if keeps_objects(store) else "auto or flat"
+        raise AuthError(
+            f"{session.user} cannot import to datastore {store.name}: it lacks {lacking}",
+            hint=f"grant that, or set media.bdm.import to {other}",
+        )
+
+
+def _without_folder(session: Session, storage: Storage, uploads: Sequence[Upload]) -> Iterator[str]:
+    """Datastores where the folder of the media is to be made, and is an object."""
+    stores = {store.moid: choice_of(store) for store in storage.datastores}
+    folders = {
+        (upload.moid, upload.file.partition("/")[0])
+        for upload in uploads
+        if "/" in upload.file and not upload.present
+    }
+    for moid, folder in sorted(folders):
+        if moid in stores and lacks_namespace(session, datastore=stores[moid], folder=folder):
+            yield moid
 
 
 def _store_needs(uploads: Sequence[Upload]) -> Iterator[tuple[str, frozenset[str]]]:

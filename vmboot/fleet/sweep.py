@@ -28,7 +28,7 @@ from vmboot.vsphere.cdrom import OUR_ISO
 from vmboot.vsphere.disks import delete_disk, delete_remains, relative
 from vmboot.vsphere.flatimport import PART_DISK
 from vmboot.vsphere.holders import Holders, read_holders
-from vmboot.vsphere.importing import Shell, leftovers, remove_leftovers
+from vmboot.vsphere.importing import KEPT, Shell, leftovers, remove_leftovers
 from vmboot.vsphere.ourdisks import OUR_DISK
 from vmboot.vsphere.placement import choice_of
 from vmboot.vsphere.storage import Datastore, Storage, read_storage
@@ -240,12 +240,19 @@ def _sweep_shells(
     shells = {shell.moid: _shell(shell, runs) for shell in found}
     doomed = [shell for shell in found if shells[shell.moid].fate is Fate.REMOVE]
     kept += [file for file in shells.values() if file.fate is Fate.KEEP]
-    gone = {shell.moid for shell in remove_leftovers(session, doomed, sink=sink)}
+    told: dict[str, str] = {}
+
+    def hear(event: Event) -> None:
+        if event.kind == KEPT:
+            told[event.subject] = event.message
+        sink(event)
+
+    gone = {shell.moid for shell in remove_leftovers(session, doomed, sink=hear)}
     for shell in doomed:
         if shell.moid in gone:
             removed.append(shells[shell.moid])
         else:
-            failed[shell.name] = "it could not be removed"
+            failed[shell.name] = told[shell.name]
 
 
 def left_by_imports(session: Session, *, state: Path | None = None) -> tuple[SweepFile, ...]:

@@ -15,6 +15,8 @@ from vmboot.vsphere.placement import DatastoreChoice
 from vmboot.vsphere.soap import Ref
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from vmboot.vsphere.session import Session
 
 MISSING = frozenset({"FileNotFound", "NotFound", "InvalidDatastorePath"})
@@ -77,13 +79,24 @@ def make_directory(session: Session, *, datastore: DatastoreChoice, folder: str)
     """
     if not datastore.makes_directories:
         top, _, folder_below = folder.partition("/")
-        _make(lambda: _make_namespace(session, datastore, top), session)
+        if lacks_namespace(session, datastore=datastore, folder=folder):
+            _make(lambda: _make_namespace(session, datastore, top), session)
         if not folder_below:
             return
     manager = session.content.fileManager
     datacenter = session.ref("Datacenter", datastore.datacenter_moid)
     path = datastore.path(folder)
     _make(lambda: manager.MakeDirectory(path, datacenter, True), session)
+
+
+def lacks_namespace(session: Session, *, datastore: DatastoreChoice, folder: str) -> bool:
+    """True if the top of ``folder`` is not there and only the namespace manager makes it, for which
+    it wants :data:`~vmboot.vsphere.privileges.CONFIGURE_STORE`.
+    """
+    if datastore.makes_directories:
+        return False
+    top = folder.partition("/")[0]
+    return _look(session, datastore, top, "vmboot-*") is None
 
 
 def move(session: Session, *, datastore: DatastoreChoice, source: str, target: str) -> None:
@@ -129,6 +142,20 @@ def _make_namespace(session: Session, datastore: DatastoreChoice, name: str) -> 
 def _search(
     session: Session, datastore: DatastoreChoice, folder: str, pattern: str
 ) -> Iterator[FileInfo]:
+    result = _look(session, datastore, folder, pattern)
+    for file in soap.children(result, "file") if result is not None else ():
+        name = soap.text(file, "path")
+        yield FileInfo(
+            path=f"{folder}/{name}" if folder else name,
+            size=int(soap.text(file, "fileSize") or 0),
+            modified=soap.text(file, "modification"),
+        )
+
+
+def _look(
+    session: Session, datastore: DatastoreChoice, folder: str, pattern: str
+) -> Element | None:
+    """What the vCenter finds in a folder; ``None`` if there is no such folder."""
     spec = f"{_DETAILS}{soap.text_element('matchPattern', pattern)}"
     arguments = (
         soap.text_element("datastorePath", datastore.path(folder).rstrip())
@@ -137,15 +164,8 @@ def _search(
     browser = Ref("HostDatastoreBrowser", datastore.browser)
     try:
         reply = session.soap("SearchDatastore_Task", browser, arguments)
-        result = await_task(session, soap.text(reply, "returnval"))
+        return await_task(session, soap.text(reply, "returnval"))
     except RemoteError as error:
         if error.fault in MISSING:
-            return
+            return None
         raise
-    for file in soap.children(result, "file") if result is not None else ():
-        name = soap.text(file, "path")
-        yield FileInfo(
-            path=f"{folder}/{name}" if folder else name,
-            size=int(soap.text(file, "fileSize") or 0),
-            modified=soap.text(file, "modification"),
-        )

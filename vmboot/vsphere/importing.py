@@ -13,7 +13,7 @@ from vmboot.vsphere.flatimport import import_flat, parts_of_disk
 from vmboot.vsphere.importplace import ImportPlace, import_place, with_lacks
 from vmboot.vsphere.nfcimport import NfcImport, import_nfc
 from vmboot.vsphere.placement import DatastoreChoice
-from vmboot.vsphere.shells import Shell, leftovers, remove_leftovers
+from vmboot.vsphere.shells import KEPT, Shell, leftovers, remove_leftovers
 from vmboot.vsphere.storage import read_storage
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
 
 __all__ = [
+    "KEPT",
     "ImportPlace",
     "Shell",
     "Way",

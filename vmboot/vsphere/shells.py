@@ -37,6 +37,8 @@ MARK = "vmboot.import"
 """extraConfig key of a shell: the datastore path of the disk that it is there for."""
 BEGAN = "vmboot.import.began"
 """extraConfig key of a shell: when its import began, by the vCenter's clock."""
+KEPT = "import.warning"
+"""Kind of the event that tells of a shell which stays, and why."""
 _PROPERTIES = (
     "name",
     "datastore",
@@ -49,6 +51,7 @@ _PROPERTIES = (
 )
 _FOREIGN = frozenset({DeviceKind.NIC, DeviceKind.CDROM})
 _GONE = "ManagedObjectNotFound"
+_BUSY = "TaskInProgress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ def remove_leftovers(
         try:
             remove_shell(session, shell.moid, datastore=stores.get(shell.datastore))
         except VmbootError as error:
-            sink(Event("import.kept", f"{shell.name} stays: {error.message}", shell.name))
+            words = f"{error.message} ({error.hint})" if error.hint else error.message
+            sink(Event(KEPT, f"{shell.name} stays: {words}", shell.name))
         else:
             removed.append(shell)
     return tuple(removed)
@@ -139,8 +143,20 @@ def remove_shell(session: Session, moid: str, *, datastore: DatastoreChoice | No
     try:
         run_task(session, machine.Destroy_Task)
     except RemoteError as error:
+        if error.fault == _BUSY:
+            raise _leased(shell.name) from error
         if error.fault != _GONE:
             raise
+
+
+def _leased(name: str) -> RemoteError:
+    """Only an import works on a shell."""
+    return RemoteError(
+        f"the vCenter still holds {name} for the import that made it, until the lease of that ends",
+        fault=_BUSY,
+        hint="nothing waits for it: when the import was killed, its machine and half-made disk go "
+        "by themselves within five minutes, or with the next 'vmboot sweep'",
+    )
 
 
 def _remove_orphans(session: Session, shell: Shell, datastore: DatastoreChoice) -> None:
