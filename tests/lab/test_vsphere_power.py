@@ -140,7 +140,7 @@ def test_without_tools_nobody_is_asked(session: Session, lab: Vcenter, running: 
 
     assert isinstance(outcome.error, RemoteError)
     assert outcome.error.fault == "ToolsUnavailable"
-    assert "hard power off" in (outcome.error.hint or "")
+    assert "--hard-power-off" in (outcome.error.hint or "")
     assert [outcome.ok for outcome in shut_down(session, running[:1], hard=True)] == [True]
 
 

@@ -97,6 +97,7 @@ class Execution:
     _errors: dict[str, VmbootError] = field(default_factory=dict)
     _put_back: PutBack = field(init=False)
     _waiting: set[str] = field(default_factory=set)
+    _are_down: bool = False
     _lost: dict[str, VmbootError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -138,7 +139,10 @@ class Execution:
         self._lost |= errors
         now = {step.moid: step for step in released}
         self.steps = [now.get(step.moid, step) for step in self.steps]
+        # They were shut down for it: whatever becomes of others, they get their change.
+        self._are_down = True
         self._pass(released)
+        self._are_down = False
 
     def _pass(self, steps: Sequence[Step]) -> None:
         """Copies and first reconfigures in one window."""
@@ -230,7 +234,7 @@ class Execution:
         self._begun.update((step.moid, step) for step in steps)
 
     def _halted(self) -> bool:
-        return self.stop.is_set() or self._over_budget()
+        return self.stop.is_set() or (self._over_budget() and not self._are_down)
 
     def _over_budget(self) -> bool:
         failed = self.failed + len(self._not_begun)

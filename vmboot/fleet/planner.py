@@ -27,6 +27,7 @@ from vmboot.fleet.placed import (
     used,
 )
 from vmboot.fleet.plan import MachinePlan, Plan, PowerPolicy
+from vmboot.fleet.prepare import warned_of_deaf
 from vmboot.fleet.repair import were_templates
 from vmboot.fleet.resolve import Wish, limited, resolve
 from vmboot.fleet.rights import (
@@ -105,6 +106,7 @@ def plan_fleet(
     masters = masters_for(fleet, session, media, planned, storage)
     planned = refuse_without_room(planned, masters, storage)
     planned = refuse_without_privileges(session, planned, power=power)
+    planned = warned_of_deaf(session, planned)
     masters = still_needed(masters, planned)
     uploads = (*used(placed.uploads, planned), *masters)
     check_datastores(session, storage, uploads)

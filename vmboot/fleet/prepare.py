@@ -11,12 +11,17 @@ from vmboot.errors import RefusedError, VmbootError
 from vmboot.events import Event, Sink
 from vmboot.fleet.journal import Journal, PoweringOff
 from vmboot.fleet.observe import read_present
+from vmboot.fleet.plan import MachinePlan, Problem
 from vmboot.fleet.steps import Step
 from vmboot.vsphere.machine import Machine
-from vmboot.vsphere.power import shut_down
+from vmboot.vsphere.power import shut_down, without_tools
 
 if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
+
+DEAF = Problem(
+    "VMware Tools do not run: it cannot be asked; --hard-power-off cuts its power", warning=True
+)
 
 
 def power_off(
@@ -42,6 +47,19 @@ def power_off(
     )
     errors = {o.subject: o.error for o in outcomes if o.error is not None and o.started}
     return errors, tuple(names[o.subject] for o in outcomes if o.ok)
+
+
+def warned_of_deaf(session: Session, planned: tuple[MachinePlan, ...]) -> tuple[MachinePlan, ...]:
+    """The same plans, with a warning where a machine that is to go down cannot be asked to.
+
+    One more call, and only about those machines.
+    """
+    going = [plan.machine.moid for plan in planned if plan.shut_down]
+    deaf = without_tools(session, going) if going else frozenset()
+    return tuple(
+        replace(plan, problems=(*plan.problems, DEAF)) if plan.machine.moid in deaf else plan
+        for plan in planned
+    )
 
 
 def refreshed(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 GUEST_DEADLINE_S = 300.0
 _BATCH = 500
 _EVERY_S = 1.0
+_TOOLS = "guest.toolsRunningStatus"
 _ALREADY = "InvalidPowerState"
 
 
@@ -87,6 +88,11 @@ def power_on(
     )
 
 
+def without_tools(session: Session, moids: Iterable[str]) -> frozenset[str]:
+    """Those of ``moids`` whose guest cannot be asked to shut down; a call for every 500."""
+    return frozenset(moids) - _having(session, moids, _TOOLS, "guestToolsRunning")
+
+
 def _job(moid: str, method: str) -> Job:
     def start(session: Session) -> Any:
         return getattr(session.ref("VirtualMachine", moid), method)()
@@ -102,12 +108,16 @@ def _not_off(session: Session, moids: Sequence[str]) -> tuple[str, ...]:
 
 def _in_state(session: Session, moids: Sequence[str], state: str) -> frozenset[str]:
     """Those in a power state as the API names it; one call per 500."""
+    return _having(session, moids, "runtime.powerState", state)
+
+
+def _having(session: Session, moids: Iterable[str], path: str, value: str) -> frozenset[str]:
     found_in: set[str] = set()
     pending = iter(moids)
     while batch := tuple(islice(pending, _BATCH)):
         refs = [Ref("VirtualMachine", moid) for moid in batch]
-        for found in retrieve(session, refs, {"VirtualMachine": ("runtime.powerState",)}):
-            if found.text("runtime.powerState") == state:
+        for found in retrieve(session, refs, {"VirtualMachine": (path,)}):
+            if found.text(path) == value:
                 found_in.add(found.ref.moid)
     return frozenset(found_in)
 
@@ -173,7 +183,7 @@ def _no_guest(error: VmbootError) -> VmbootError:
     return RemoteError(
         "the guest cannot be asked to shut down: VMware Tools do not run",
         fault=error.fault,
-        hint="shut it down by hand, or allow a hard power off",
+        hint="shut it down by hand; --hard-power-off cuts the power of such machines",
     )
 
 
@@ -187,7 +197,7 @@ def _suspended() -> RefusedError:
 def _stayed(seconds: float) -> DeadlineError:
     return DeadlineError(
         f"the guest did not shut down within {seconds:g} s",
-        hint="look at its console, give it more time, or allow a hard power off",
+        hint="look at its console or give it more time; --hard-power-off cuts the power",
     )
 
 
