@@ -20,8 +20,9 @@ from vmboot.lab.network import IsolatedNetwork, isolated_network
 from vmboot.lab.network_plan import plan_network
 from vmboot.lab.network_wire import WireEvent
 from vmboot.lab.qemu import SERIAL_LOG, RunningMachine, power_on
+from vmboot.lab.rehearsal_case import Case
 from vmboot.lab.rehearsal_evidence import Evidence
-from vmboot.lab.rehearsal_judge import Case, finished, judge, notes, stages
+from vmboot.lab.rehearsal_judge import finished, judge, notes, stages
 from vmboot.lab.rehearsal_machine import RehearsalMachine
 from vmboot.lab.rehearsal_report import RehearsalReport, Stage
 from vmboot.lab.rehearsal_serial import SerialWatch

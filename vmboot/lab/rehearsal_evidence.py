@@ -97,6 +97,13 @@ class Evidence:
                 return fact
         return None
 
+    def ended_by_itself(self, since: float) -> bool:
+        """A program started after ``since`` came back to the loader, whatever it said."""
+        later = [fact.kind for fact in self.serial if fact.at >= since]
+        if "program.ended" in later:
+            return True
+        return "script.returned" in later and "loader.error" not in later
+
     def after_loader(self) -> Iterator[WireEvent]:
         """Wire events of the loader and what follows; earlier ones belong to the card's ROM."""
         loader = self.loader

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vmboot.lab.network_plan import LabPlan
+from vmboot.lab.rehearsal_case import Case
+from vmboot.lab.rehearsal_download import downloaded
 from vmboot.lab.rehearsal_evidence import Evidence, Question
 from vmboot.lab.rehearsal_machine import RehearsalMachine
 from vmboot.lab.rehearsal_report import Reached, Stage, Verdict
@@ -12,20 +12,6 @@ from vmboot.model import Firmware
 
 _ROUNDS = 2  # a list of dead servers is asked this often before the rehearsal gives up
 _SETTLE = 4.0  # seconds in which a bootstrap of the user's own may show that it runs
-
-
-@dataclass(frozen=True)
-class Case:
-    """What was rehearsed.
-
-    :param file: the bootstrap's name on the boot servers
-    :param marked: the bootstrap is ours and says on the console that it runs
-    """
-
-    machine: RehearsalMachine
-    plan: LabPlan
-    file: str
-    marked: bool
 
 
 def finished(case: Case, seen: Evidence, now: float) -> bool:
@@ -141,7 +127,7 @@ def judge(case: Case, seen: Evidence, *, seconds: float) -> Verdict:
     if leaving and seen.fact("script.no-work", "script.work"):
         return Verdict(Reached.SERVER, True, _no_work(seen, leaving.at))
     if seen.download(case.file):
-        return _downloaded(case, seen)
+        return downloaded(case, seen)
     reached, sentence = _stuck(case, seen, seconds)
     if seen.exited is not None and reached is not Reached.NOTHING:
         sentence += "; then the machine restarted or switched itself off"
@@ -204,45 +190,6 @@ def _success(case: Case, seen: Evidence, at: float) -> str:
     dead = [q for q in seen.questions() if q.answered is None and not q.open]
     cost = "".join(f"; {q.server} was dead and cost {q.ended - q.at:.1f} s" for q in dead)
     return f"the bootstrap {case.file}{source} started {at:.1f} s after power on{cost}"
-
-
-def _downloaded(case: Case, seen: Evidence) -> Verdict:
-    download = seen.download(case.file)
-    assert download is not None
-    how = "downloaded" if download.kind == "transfer.finished" else "sent"
-    size = f"{case.file} was {how} whole from {download.server} ({download.size} bytes)"
-    if _refused_bootstrap(seen):
-        return Verdict(
-            Reached.DOWNLOADED,
-            False,
-            f"{size}, but Secure Boot is on and it is not signed by a key that the machine trusts:"
-            f" {_refused_bootstrap(seen)}",
-        )
-    error = next((f for f in seen.serial if f.kind == "loader.error" and f.at > download.at), None)
-    if error or seen.fact("script.returned"):
-        why = f": {error.detail}" if error else ""
-        return Verdict(
-            Reached.DOWNLOADED,
-            False,
-            f"{size}, but the loader could not start it{why};"
-            f" is it a bootstrap for {case.machine.firmware.value} machines?",
-        )
-    if case.marked:
-        return Verdict(Reached.DOWNLOADED, False, f"{size}, but it did not start")
-    later = next((e for e in seen.wire if e.at > download.at + 0.2), None)
-    if later:
-        then = f"then the machine went on by itself ({later.kind}), so the bootstrap runs"
-        return Verdict(Reached.STARTED, True, f"{size}; {then}")
-    handed = "the loader handed over to it; " if seen.fact("script.starting") else ""
-    unknown = "what it does then cannot be seen from outside: look at the screenshot"
-    return Verdict(Reached.DOWNLOADED, True, f"{size}; {handed}{unknown}")
-
-
-def _refused_bootstrap(seen: Evidence) -> str:
-    """What the loader says when it may not start what it downloaded."""
-    loader = seen.loader
-    later = (f for f in seen.serial if f.kind == "boot.refused" and loader and f.at > loader.at)
-    return next((fact.detail for fact in later), "")
 
 
 def _no_download(case: Case, seen: Evidence) -> str:

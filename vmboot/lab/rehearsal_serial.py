@@ -35,7 +35,10 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"BdsDxe: failed to \w+ \S+ \"([^\"]*?) *\".*: (Access Denied|Security Violation)",
         ),
         ("boot.refused", r"(bad shim signature|Verification failed: \(0x1A\) Security.*)"),
-        ("boot.refused", r"(Error 0x7f04818f)"),  # iPXE's number for EFI_SECURITY_VIOLATION
+        # iPXE's numbers where LoadImage ends with EFI_ACCESS_DENIED or EFI_SECURITY_VIOLATION ...
+        ("boot.refused", r"(Error 0x7f0481(?:8f|9a))"),
+        # ... and where a program that was started ended with an error (StartImage).
+        ("program.ended", r"(Error 0x7f0482[0-9a-f]{2}|Could not start image)"),
         ("boot.failed", r"Boot failed: (.*)"),
         (
             "boot.failed",
@@ -54,6 +57,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         ("loader", r"(ISOLINUX [\d.]+|iPXE initialising|GNU GRUB.*|Welcome to GRUB|UEFI SHIM)"),
         ("loader.error", r"(.*\S) \(https?://ipxe\.org/[0-9a-f]{8}\)"),
+        ("loader.error", r"^error: (?:\S+\.c:\d+:)?(.*\S)"),  # GRUB's
     )
 )
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.lab.test_rehearsal_judge import CASE, evidence, verdict
-from vmboot.lab.rehearsal_judge import Case, finished
+from vmboot.lab.rehearsal_case import Case
+from vmboot.lab.rehearsal_judge import finished
 from vmboot.lab.rehearsal_machine import RehearsalDisk, RehearsalMachine
 from vmboot.lab.rehearsal_report import Reached
 from vmboot.lab.rehearsal_serial import SerialFact, SerialWatch

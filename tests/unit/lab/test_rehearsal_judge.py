@@ -8,8 +8,9 @@ import pytest
 
 from vmboot.lab.network_plan import plan_network
 from vmboot.lab.network_wire import WireEvent
+from vmboot.lab.rehearsal_case import Case
 from vmboot.lab.rehearsal_evidence import Evidence, same_file
-from vmboot.lab.rehearsal_judge import Case, finished, judge, notes, stages
+from vmboot.lab.rehearsal_judge import finished, judge, notes, stages
 from vmboot.lab.rehearsal_machine import RehearsalMachine
 from vmboot.lab.rehearsal_report import Reached
 from vmboot.lab.rehearsal_serial import SerialFact, SerialWatch
@@ -121,6 +122,51 @@ def test_a_bootstrap_that_secure_boot_refuses_does_not_count_as_started(line):
     half = evidence([*LOADER, refused], DOWNLOADED[:-1])
     assert not finished(case, half, 6.7), "the wire is read later than the console"
     assert finished(case, half, 12)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("error: bad shim signature.", "bad shim signature"),
+        ("Could not boot: Error 0x7f04819a (https://ipxe.org/7f04819a)", "Error 0x7f04819a"),
+    ],
+)
+def test_a_stand_in_that_secure_boot_refuses_proves_the_boot_up_to_there(line, words):
+    machine = replace(VM, firmware=Firmware.UEFI, secure_boot=True)
+    _, refused = SerialWatch().feed(6.6, f"{line}\n")
+    found = verdict([*LOADER, refused], DOWNLOADED, case=replace(CASE, machine=machine))
+    assert (found.reached, found.ok) == (Reached.DOWNLOADED, True)
+    assert found.sentence == (
+        "boot/x.bin was downloaded whole from pvs2 (4096 bytes) and offered to Secure Boot, which"
+        f" refused it ({words}): it is the lab's stand-in, which no key signs. All before it works;"
+        " to see your own start, give it by --bootstrap-file boot/x.bin=signed.efi"
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["", "Could not boot: Error 0x7f04828e (https://ipxe.org/7f04828e)"]
+)
+def test_a_program_that_started_and_came_back_is_not_blamed(line):
+    said = SerialWatch().feed(8.0, f"{line}\n")[1:]
+    serial = [*LOADER, *said, SerialFact(8.1, "script.returned", "it did not start, or came back")]
+    found = verdict(serial, DOWNLOADED, case=OWN)
+    assert (found.reached, found.ok) == (Reached.STARTED, True)
+    assert found.sentence.endswith("and started; then it ended by itself")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "error: invalid EFI file path.",
+        "Could not boot: Exec format error (https://ipxe.org/2e008081)",
+    ],
+)
+def test_a_program_that_could_not_be_started_is(line):
+    said = SerialWatch().feed(8.0, f"{line}\n")[1:]
+    serial = [*LOADER, *said, SerialFact(8.1, "script.returned", "it did not start, or came back")]
+    found = verdict(serial, DOWNLOADED, case=OWN)
+    assert (found.reached, found.ok) == (Reached.DOWNLOADED, False)
+    assert "is it a bootstrap for bios machines?" in found.sentence
 
 
 def test_secure_boot_refusal_is_named_and_ends_the_wait():
