@@ -363,6 +363,8 @@ def rehearse(
     files: Mapping[str, Path] | None = None,
     out: Path | None = None,
     deadline_s: float | None = None,
+    db: Sequence[str | Path] = (),
+    firmware_variables: str | Path | None = None,
     sink: Sink = ignore,
 ) -> RehearsalReport:
     """Boot in QEMU exactly what the vCenter holds for one machine.
@@ -372,17 +374,23 @@ def rehearse(
         several
     :param files: what the boot servers serve, by the name the machine asks for
     :param out: folder for the evidence; ``None`` makes one in the state directory
-    :raises InputError: ``dead`` names no boot server
-    :raises MissingToolError: QEMU or firmware is not installed
+    :param db: X.509 certificates that a machine with Secure Boot trusts beside Microsoft's
+    :param firmware_variables: OVMF's variables to begin with, instead of the distribution's
+    :raises InputError: ``dead`` names no boot server, or keys are given that do not fit
+    :raises MissingToolError: QEMU, firmware or (for ``db``) virt-fw-vars is not installed
     """
     from vmboot.fleet.rehearse import machine_for
     from vmboot.lab.rehearsal import rehearse as boot
-    from vmboot.rehearsals import dead_servers, rehearsal_folder, rehearsal_machine
+    from vmboot.media.sign import read_certificate
+    from vmboot.rehearsals import dead_servers, rehearsal_folder, rehearsal_machine, with_keys
 
+    for certificate in db:
+        read_certificate(certificate)
     subject = machine_for(fleet, session, vm)
     folder = out or rehearsal_folder(subject.machine.name)
+    machine = rehearsal_machine(subject, folder=folder)
     return boot(
-        rehearsal_machine(subject, folder=folder),
+        with_keys(machine, db=db, variables=firmware_variables, folder=folder),
         servers=subject.config.servers,
         bootstrap=subject.config.bootstrap,
         network=subject.config.network,

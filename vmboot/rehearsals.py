@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from vmboot.dirs import private_dir, state_dir
-from vmboot.errors import InputError, RefusedError
+from vmboot.errors import InputError, NotFoundError, RefusedError
+from vmboot.lab.firmware_keys import trusting
 from vmboot.lab.rehearsal_machine import BootDevice, RehearsalDisk, RehearsalMachine
 from vmboot.model import BootServer
 from vmboot.vsphere.devices import nics
@@ -24,6 +26,7 @@ _CONTROLLERS: Mapping[str, str] = {
     "VirtualLsiLogicController": "lsilogic",
     "VirtualLsiLogicSASController": "lsilogicsas",
 }
+VARIABLES = "variables.fd"
 _BOOT_DEVICES = ("cdrom", "disk", "ethernet")
 
 
@@ -52,6 +55,38 @@ def rehearsal_machine(subject: Subject, *, folder: Path) -> RehearsalMachine:
         start_connected=subject.connected,
         disks=tuple(_disks(subject, folder)),
     )
+
+
+def with_keys(
+    machine: RehearsalMachine,
+    *,
+    db: Sequence[str | Path] = (),
+    variables: str | Path | None = None,
+    folder: Path,
+) -> RehearsalMachine:
+    """The machine with other keys in its firmware than the distribution's, if any are given.
+
+    :param db: certificates that it trusts as well, PEM or DER
+    :param variables: a variable store to begin with
+    :param folder: gets a store of its own where there is a certificate
+    :raises NotFoundError: ``variables`` does not exist
+    :raises InputError: it is no store, or the machine has no Secure Boot
+    :raises MissingToolError: virt-fw-vars is not installed
+    """
+    if not (db or variables):
+        return machine
+    if not machine.secure_boot:
+        raise InputError(
+            f"{machine.name} has no Secure Boot, so its firmware asks for no keys",
+            hint="rehearse it without --db and --firmware-variables",
+        )
+    store = Path(variables) if variables else None
+    if store is not None and not store.is_file():
+        raise NotFoundError(f"the firmware variables {store} do not exist", hint="check the name")
+    if db:
+        out = private_dir(folder) / VARIABLES
+        store = trusting([Path(each) for each in db], template=store, out=out)
+    return replace(machine, variables=store)
 
 
 def _cd_controller(subject: Subject) -> Literal["ide", "sata"]:

@@ -89,7 +89,7 @@ class SecureLab:
     def boot(
         self,
         chain: Chain,
-        bootstrap: Path,
+        bootstrap: Path | None,
         *,
         kind: Literal["iso", "bdm"] = "iso",
         servers: tuple[BootServer, ...] = (PVS2,),
@@ -99,7 +99,7 @@ class SecureLab:
     ) -> RehearsalReport:
         """Boot a machine with Secure Boot from media of ``chain``.
 
-        :param bootstrap: what the boot servers serve
+        :param bootstrap: what the boot servers serve; ``None`` for the lab's stand-in
         :param variables: the firmware's keys; Microsoft's by default
         """
         try:
@@ -127,7 +127,7 @@ class SecureLab:
             servers=servers,
             dead=dead,
             bootstrap=config.bootstrap,
-            files={FILE: bootstrap},
+            files={FILE: bootstrap} if bootstrap else {},
             network=network,
             out=self.folder / "out",
         )

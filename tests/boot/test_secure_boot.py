@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.boot.securelab import PVS1, PVS2, VARIABLES, SecureLab, console, need
+from tests.boot.securelab import (
+    CERTIFICATE,
+    FILE,
+    PVS1,
+    PVS2,
+    VARIABLES,
+    SecureLab,
+    console,
+    need,
+)
+from vmboot.errors import MissingToolError
+from vmboot.lab.firmware_keys import trusting
 from vmboot.lab.markers import MARKER, marker_line
 from vmboot.lab.rehearsal_report import Reached
 from vmboot.media.chain import Chain
@@ -74,6 +85,37 @@ def test_ipxe_signed_by_the_site_starts_what_the_site_signed(lab: SecureLab, kin
     assert report.ok, report.verdict
     assert report.reached is Reached.STARTED
     assert marker_line(Firmware.UEFI) in console(report)
+
+
+def test_a_certificate_is_put_into_the_firmware_for_a_rehearsal(lab: SecureLab) -> None:
+    lab.signed(keep=True)
+    need(CERTIFICATE, package="ovmf")
+    try:
+        variables = trusting([CERTIFICATE], template=None, out=lab.folder / "variables.fd")
+    except MissingToolError as error:
+        pytest.skip(f"{error} ({error.hint})")
+    report = lab.boot(Chain.SITE_KEY, lab.signed(lab.unsigned()), variables=variables)
+    assert report.ok, report.verdict
+    assert report.reached is Reached.STARTED
+
+
+def test_the_labs_stand_in_proves_the_boot_up_to_its_signature(lab: SecureLab) -> None:
+    lab.signed(keep=True)
+    report = lab.boot(Chain.SITE_KEY, None, variables=VARIABLES)
+    assert report.ok, report.verdict
+    assert report.reached is Reached.DOWNLOADED
+    assert f"--bootstrap-file {FILE}=signed.efi" in report.verdict
+
+
+def test_a_signed_program_that_ends_by_itself_is_not_blamed(lab: SecureLab) -> None:
+    """The distribution's key manager, which gives back to the loader after ten seconds."""
+    lab.signed(keep=True)
+    need(KEY_MANAGER, package="shim-signed")
+    program = lab.folder / "mm.efi"
+    program.write_bytes(KEY_MANAGER.read_bytes())
+    report = lab.boot(Chain.SITE_KEY, lab.signed(program), variables=VARIABLES)
+    assert report.ok, report.verdict
+    assert "is it a bootstrap" not in report.verdict
 
 
 def test_ipxe_signed_by_the_site_refuses_what_nobody_signed(lab: SecureLab) -> None:

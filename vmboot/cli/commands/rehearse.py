@@ -13,6 +13,7 @@ from vmboot.cli.connecting import fleet_and_session
 from vmboot.cli.exits import Exit
 from vmboot.cli.options import (
     DIRECTORY,
+    FILE,
     Connection,
     connection_options,
     events_option,
@@ -30,6 +31,8 @@ class Options:
     :param dead: addresses or names of boot servers that do not answer; ``None``: the first of
         several
     :param bootstrap_files: what the servers serve, by the name the machine asks for
+    :param db: certificates that the machine's firmware trusts
+    :param firmware_variables: OVMF's variables to begin with
     """
 
     fleet: Path
@@ -39,6 +42,8 @@ class Options:
     bootstrap_files: tuple[tuple[str, Path], ...] = ()
     out: Path | None = None
     deadline: float | None = None
+    db: tuple[Path, ...] = ()
+    firmware_variables: Path | None = None
     events: bool = False
 
 
@@ -47,6 +52,7 @@ class Options:
     example="""
     vmboot rehearse fleet.yml --vm pvs-001
     vmboot rehearse fleet.yml --vm pvs-002 --dead 10.0.0.11 --bootstrap-file ARDBP32.BIN=a.bin
+    vmboot rehearse fleet.yml --vm sb-01 --db site.crt --bootstrap-file boot.efi=signed/boot.efi
     """,
 )
 @fleet_argument
@@ -67,6 +73,17 @@ class Options:
 )
 @click.option("--out", type=DIRECTORY, help="Keep serial log, screenshot and capture here.")
 @click.option("--deadline", type=float, help="Seconds to wait.  [default: BIOS 90, UEFI 180]")
+@click.option(
+    "--db",
+    type=FILE,
+    multiple=True,
+    help="A certificate that the machine's Secure Boot trusts beside Microsoft's; repeatable.",
+)
+@click.option(
+    "--firmware-variables",
+    type=FILE,
+    help="OVMF's variables to begin with.  [default: the distribution's, with Microsoft's keys]",
+)
 @events_option
 @connection_options
 def command(terminal: Terminal, **values: Any) -> Exit:
@@ -127,6 +144,8 @@ def run(options: Options, terminal: Terminal) -> Exit:
             files=dict(options.bootstrap_files),
             out=options.out,
             deadline_s=options.deadline,
+            db=options.db,
+            firmware_variables=options.firmware_variables,
             sink=sink,
         )
     terminal.deliver(report.to_json, lambda: rehearsal_view(report))
