@@ -161,6 +161,18 @@ def plan_file(found: dict[str, Any]) -> str:
     return str(name)
 
 
+def test_a_template_is_enrolled_and_stays_one(site: Site) -> None:
+    site.lab.edit(PATH, template=True)
+    before = site.dump()
+    fleet = site.fleet(ENROLL + ISO.replace("targets", "templates"), head=HEAD)
+    result = site.apply(fleet)
+    assert outcome(result, "sb-01").verdict is Done.DONE
+    assert (list(extra(site)), certificates(site)) == ([FILE0], [SITE_CRT])
+    assert site.dump()[PATH]["config.template"] == "true"
+    assert site.undo(result.run_id).done == 1
+    assert (changed(before, site.dump()), certificates(site)) == ([], [])
+
+
 def test_somebody_elses_certificate_keeps_its_place(site: Site) -> None:
     site.lab.edit(PATH, extra_config={FILE0: "theirs.der"})
     before = site.dump()

@@ -27,7 +27,7 @@ class Chain:
 
     def before(self, moid: str) -> Machine:
         """The machine as it was before the first of these runs."""
-        mine = [run for run in self.runs if moid in run.moids]
+        mine = [run for run in self.runs if moid in run.intents or moid in run.powered]
         machine = mine[0].before(moid)
         if machine.secure_db is None:  # only runs that might change those settings read them
             known = (run.before(moid).secure_db for run in mine)

@@ -53,6 +53,18 @@ ADD_AHCI = AddController(-1, Bus.SATA, 0, "VirtualAHCIController")
             "[shared-01] vmboot/boot.iso, connects at power on",
         ),
         ([MoveDevice(2000, "Hard disk 1", 200, 0, 200, 1)], "Hard disk 1", "IDE 0:0", "IDE 0:1"),
+        (
+            [SetExtra("uefi.secureBoot.dbDefault.file1", "", "a.der")],
+            "certificate for Secure Boot (uefi.secureBoot.dbDefault.file1)",
+            "none",
+            "a.der",
+        ),
+        (
+            [SetExtra("uefi.secureBoot.dbDefault.file0", "a.der", "a.der")],
+            "certificate for Secure Boot (uefi.secureBoot.dbDefault.file0)",
+            "its file is missing",
+            "a.der",
+        ),
         ([RemoveDevice(3000, "CD/DVD drive 1")], "CD/DVD drive 1", "there", "removed"),
         ([AddDisk(-2, 1000, 1, BDM)], "boot disk at SCSI 0:1", "none", BDM),
         (
