@@ -39,9 +39,10 @@ def imported(shell: Shell, name: str, data: bytes) -> str:
     return f"media/{file.name}"
 
 
-def write(shell: Shell, method: str, image: str, vm: str = "pvs-002") -> None:
+def write(shell: Shell, method: str, image: str, vm: str = "pvs-002", servers: str = "[]") -> None:
     (shell.folder / "fleet.yml").write_text(
-        f"version: 1\nmedia: {{{method}: {{name: site, image: {image}}}}}\n"
+        f"version: 1\nboot_servers: {servers}\n"
+        f"media: {{{method}: {{name: site, image: {image}}}}}\n"
         f"targets: [{{vms: {vm}, method: {method}}}]\n"
     )
 
@@ -61,6 +62,25 @@ def test_a_vhd_of_the_site_there_and_back(shell: Shell, lab: Vcenter) -> None:
     assert undone.code == 0, undone.out
     assert dump(lab)[PATH] == before[PATH]
     assert copy not in lab.disks()
+
+
+def test_a_disk_of_vmboots_with_another_list_is_told_by_plan_and_stale(
+    shell: Shell, lab: Vcenter
+) -> None:
+    words = ("--server", "10.0.0.11", "--server", "10.0.0.12", "--bootstrap", "uefi=a.efi")
+    made = shell.run("media", "bdm", *words, "--out", "own.img", "--name", "site")
+    assert made.code == 0, made.err
+    write(shell, "bdm", "own.img", servers="[10.0.0.11, 10.0.0.13]")
+    planned = shell.run("plan", "--json")
+    (said,) = [each for each in planned.document["warnings"] if "own.img" in each]
+    assert "carries the boot servers 10.0.0.11, 10.0.0.12, and boot_servers says" in said
+    assert shell.run("apply", "--yes", "--power", "off").code == 0
+    stale = shell.run("media", "stale", "--json")
+    assert stale.code == 0, stale.out
+    assert stale.document["servers"] == ["10.0.0.11", "10.0.0.12"]
+    (machine,) = stale.document["machines"]
+    assert machine["servers"] == ["10.0.0.11", "10.0.0.12"]
+    assert stale.document["notes"] == [said]
 
 
 def test_an_iso_of_the_site_there_and_back(shell: Shell, lab: Vcenter) -> None:

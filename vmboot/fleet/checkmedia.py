@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from vmboot.errors import MissingToolError, VmbootError
 from vmboot.fleet.finding import Finding
 from vmboot.fleet.media import TITLES, FleetMedia, Medium
+from vmboot.fleet.serverwords import server_warnings
 from vmboot.media.chain import Chain
 from vmboot.media.iso import needs
 from vmboot.media.loaders import find_loaders, select_loaders
@@ -42,6 +43,8 @@ class MediaCheck:
                 yield from self._plain(method, title)
                 if self.media.has_secure(method):
                     yield from self._secure(method, f"{title} for Secure Boot")
+        for problem in server_warnings(self.fleet, self._built.values()):
+            yield Finding("boot servers", "warn", problem.message, problem.hint)
 
     def medium_for(self, method: BootMethod, machine: Machine) -> Medium | None:
         """What ``machine`` gets; ``None`` if that cannot be built, which is a finding already."""

@@ -48,6 +48,7 @@ class Medium:
     :param secure: a UEFI machine with Secure Boot starts its loader
     :param chain: how; ``None`` for an image of the site's own
     :param servers: addresses of the boot servers on it, where vmboot knows them
+    :param addresses: what the texts on a stranger's image name
     :param work: it asks them for work, and gives back to the firmware where there is none
     :param made_of: its loaders with their versions, or the file of the site's own image
     """
@@ -63,6 +64,7 @@ class Medium:
     servers: tuple[str, ...] = ()
     work: bool = False
     made_of: str = ""
+    addresses: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -322,6 +324,7 @@ def _from_image(fleet: Fleet, method: BootMethod, file: Path) -> Medium:
         servers=tuple(server.address for server in found.servers),
         work=(found.config or fleet.boot_config(method)).work,
         made_of=str(file),
+        addresses=tuple(dict.fromkeys(each for on in found.addresses.values() for each in on)),
     )
 
 

@@ -17,7 +17,7 @@ from vmboot.fleet import enrol
 from vmboot.fleet.decide import Wanted, plan_machine
 from vmboot.fleet.homes import refuse_without_room
 from vmboot.fleet.inflight import await_quiet, unsettled
-from vmboot.fleet.media import FleetMedia
+from vmboot.fleet.media import TITLES, FleetMedia
 from vmboot.fleet.placed import (
     Placed,
     masters_for,
@@ -37,6 +37,7 @@ from vmboot.fleet.rights import (
     refuse_without_privileges,
 )
 from vmboot.fleet.securewords import secure_warnings
+from vmboot.fleet.serverwords import server_warnings
 from vmboot.fleet.unfinished import concerning, foreign_warnings, unfinished_or_busy
 from vmboot.model import BootMethod, NetworkMode
 from vmboot.vsphere.inventory import read_index, read_machines
@@ -160,6 +161,8 @@ def _warnings(
         yield from _login_limit(fleet)
     yield from placed.warnings
     yield from _static_warning(fleet, planned)
+    made = (medium for method in TITLES for medium in media.made(method).values())
+    yield from (problem.message for problem in server_warnings(fleet, made))
     yield from secure_warnings(fleet, media, planned)
 
 

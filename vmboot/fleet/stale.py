@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmboot.errors import NotFoundError, VmbootError
 from vmboot.events import Event, Sink, ignore
-from vmboot.fleet.media import FleetMedia
+from vmboot.fleet.media import FleetMedia, Medium
 from vmboot.fleet.resolve import Wish, limited, resolve
 from vmboot.fleet.runs import load_run, read_runs
+from vmboot.fleet.serverwords import other_servers
 from vmboot.model import BootMethod
 from vmboot.vsphere.cdrom import OUR_ISO, boot_slot
 from vmboot.vsphere.collector import retrieve
@@ -74,7 +76,10 @@ class Carried:
 class StaleReport:
     """The whole fleet.
 
+    :param servers: the list on what they should carry; the document's, unless an image of the
+        site's own has another
     :param wanted: what machines of each method should carry
+    :param notes: how the list on such an image differs from the document's
     """
 
     fleet: str
@@ -82,6 +87,7 @@ class StaleReport:
     servers: tuple[str, ...]
     wanted: Mapping[str, tuple[str, ...]]
     machines: tuple[Carried, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def stale(self) -> tuple[Carried, ...]:
@@ -95,6 +101,7 @@ class StaleReport:
             "servers": list(self.servers),
             "wanted": {method: list(media) for method, media in self.wanted.items()},
             "machines": [machine.to_json() for machine in self.machines],
+            "notes": list(self.notes),
         }
 
 
@@ -120,18 +127,28 @@ def read_stale(
     media = FleetMedia(fleet, loader_dirs=loader_dirs)
     wanted = {method: media.every(method) for method in dict.fromkeys(w.method for w in wishes)}
     carried = {**_disks(session, wishes), **_isos(session, wishes)}
-    current = {medium.label: medium.servers for found in wanted.values() for medium in found}
+    every = tuple(medium for found in wanted.values() for medium in found)
+    current = {medium.label: medium.servers for medium in every}
     servers = _servers(session, fleet, set(carried.values()) - {""}, current, state)
     return StaleReport(
         fleet=fleet.file.name,
         vcenter=session.host,
-        servers=tuple(server.address for server in fleet.boot_servers),
+        servers=_wanted_servers(fleet, every),
         wanted={m.value: tuple(medium.label for medium in found) for m, found in wanted.items()},
         machines=tuple(
             _carried(wish, carried.get(wish.entry.moid, ""), set(current), servers)
             for wish in wishes
         ),
+        notes=tuple(p.message for p in map(partial(other_servers, fleet), every) if p),
     )
+
+
+def _wanted_servers(fleet: Fleet, media: Iterable[Medium]) -> tuple[str, ...]:
+    """The one list on all of ``media``; the document's where they carry several, or none known."""
+    lists = {medium.servers for medium in media}
+    if len(lists) == 1 and (servers := lists.pop()):
+        return servers
+    return tuple(server.address for server in fleet.boot_servers)
 
 
 def _carried(

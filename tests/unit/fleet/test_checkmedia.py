@@ -13,7 +13,7 @@ from vmboot.vsphere.machine import Machine
 
 HEAD = """\
 version: 1
-boot_servers: [{name: pvs1, address: 10.0.0.11}]
+boot_servers: [{name: pvs1, address: 10.0.0.11}, {name: pvs2, address: 10.0.0.12}]
 bootstrap: {uefi: pvsnbpx64.efi}
 """
 DISKS = "targets: [{vms: a, method: bdm}]\n"
@@ -97,6 +97,29 @@ def test_an_image_of_the_site_s_own_is_taken_as_it_is(tmp_path: Path, loaders: P
     assert medium.sha256 == built.sha256
     hint = with_image.secure_hint(medium, [machine(secure_boot=True)])
     assert hint == "name an image whose loader is signed, or turn Secure Boot off"
+
+
+def test_an_image_with_another_server_list_is_warned_of(tmp_path: Path, loaders: Path) -> None:
+    check = MediaCheck(fleet(tmp_path, DISKS), loader_dirs=[loaders])
+    tuple(check.findings())
+    built = check.medium_for(BootMethod.BDM, machine())
+    assert built is not None
+    (tmp_path / "site.img").write_bytes(built.data)
+    text = f"media: {{bdm: {{image: site.img}}}}\n{DISKS}"
+    other = HEAD.replace("10.0.0.12", "10.0.0.13")
+    ok, warning = MediaCheck(fleet(tmp_path, text, head=other)).findings()
+    assert (ok.state, warning.name, warning.state) == ("ok", "boot servers", "warn")
+    assert warning.message.endswith(
+        "site.img) carries the boot servers 10.0.0.11, 10.0.0.12, and boot_servers says 10.0.0.11, "
+        "10.0.0.13: machines ask those on the image"
+    )
+
+
+def test_a_list_of_one_server_is_warned_of(tmp_path: Path, loaders: Path) -> None:
+    one = HEAD.replace(", {name: pvs2, address: 10.0.0.12}", "")
+    _, warning = MediaCheck(fleet(tmp_path, DISKS, head=one), loader_dirs=[loaders]).findings()
+    assert (warning.name, warning.state) == ("boot servers", "warn")
+    assert warning.message == "one boot server only: no failover when it is down"
 
 
 def test_an_image_that_cannot_be_used_is_named_with_its_place(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ def stale_view(report: StaleReport, *, everything: bool = False) -> RenderableTy
         line(f"wanted: {', '.join(report.servers) or 'as the images have it'}"),
         _lists(report) if report.machines else None,
         _machines(shown) if shown else None,
+        *(line(f"note: {printable(each)}", "yellow") for each in report.notes),
         line(_sum(report), "bold"),
     )
 
