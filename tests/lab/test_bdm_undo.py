@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 
 from tests.lab.bdmlab import ALL, OURS, boots_first, copies, digests, need_grub, switch_off
 from tests.lab.fleetlab import Site, changed, outcome, site_on
+from vmboot.events import Event
 from vmboot.fleet import sweep as fleet_sweep
 from vmboot.fleet.mediaedit import apply_edit, plan_edit
 from vmboot.fleet.result import Done
@@ -163,6 +167,47 @@ def test_a_document_stays_where_it_was_changed_since_or_a_machine_is_left(site: 
     fleet.file.write_bytes(edited_text)
     assert site.undo(result.rollout).notes == (f"{fleet.file} has its text from before back",)
     assert fleet.file.read_bytes() == text
+
+
+def test_an_interrupted_edit_goes_on_and_is_taken_back_as_one(site: Site) -> None:
+    fleet = site.fleet(ALL + 'rollout: {canary: 2, wave: "25%"}\n')
+    text = fleet.file.read_bytes()
+    site.apply(fleet)
+    before = site.dump()
+    stop = threading.Event()
+
+    def strike(event: Event) -> None:
+        if (event.kind, event.message) == ("wave.begin", "wave 2"):
+            stop.set()
+
+    first = edit(site, fleet.file, NEW, stop=stop, sink=strike)
+    assert first.interrupted
+    assert first.not_begun == COUNT - first.counts["done"] > 0
+
+    rest = edit(site, fleet.file, NEW)
+
+    assert rest.rollout == first.rollout
+    assert (rest.counts["done"], rest.not_begun) == (first.not_begun, 0)
+    undone = site.undo(first.rollout)
+    assert (undone.done, undone.failed) == (COUNT, 0)
+    assert changed(before, site.dump()) == []
+    assert fleet.file.read_bytes() == text
+    again = edit(site, fleet.file, NEW)
+    assert again.rollout != first.rollout
+
+
+def test_ctrl_c_between_two_waves_ends_an_edit_with_its_result(site: Site) -> None:
+    fleet = site.fleet(ALL + 'rollout: {canary: 2, wave: "50%", pause: 60}\n')
+    site.apply(fleet)
+
+    def strike(event: Event) -> None:
+        if event.kind == "wave.pause":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    result = edit(site, fleet.file, NEW, sink=strike)
+
+    assert (result.interrupted, result.stopped) == (True, "interrupted")
+    assert (result.counts["done"], result.not_begun) == (2, COUNT - 2)
 
 
 def test_a_canary_that_fails_ends_an_edit(site: Site) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import rich_click as click
 
 from vmboot.cli.terminal import Terminal
+from vmboot.errors import InputError
 
 Command = Callable[..., Any]
 T = TypeVar("T")
@@ -46,6 +47,15 @@ def _all(options: tuple[Callable[[Command], Command], ...]) -> Callable[[Command
 def gathered(kind: type[T], values: dict[str, Any]) -> T:
     """Take the fields of the dataclass ``kind`` out of ``values`` and make one."""
     return kind(**{field.name: values.pop(field.name) for field in fields(kind)})  # type: ignore[arg-type]
+
+
+def check_power(power: str, *, hard: bool) -> None:
+    """:raises InputError: --hard-power-off without --power off"""
+    if hard and power != "off":
+        raise InputError(
+            "--hard-power-off does nothing without --power off",
+            hint="add --power off, or leave --hard-power-off out",
+        )
 
 
 _CONNECTION = _all(
@@ -148,6 +158,11 @@ power_option = click.option(
     default="leave",
     show_default=True,
     help="What to do with machines that are on: leave them, or shut them down for the change.",
+)
+hard_power_off_option = click.option(
+    "--hard-power-off",
+    is_flag=True,
+    help="With --power off: cut the power of guests that do not shut down in time.",
 )
 loader_dir_option = click.option(
     "--loader-dir",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from vmboot.fleet.plan import Plan, PowerPolicy
 from vmboot.fleet.planner import narrowed, plan_fleet
 from vmboot.fleet.result import RunResult
 from vmboot.fleet.rollout_id import new_rollout
+from vmboot.fleet.runs import list_runs, load_run
 from vmboot.fleet.spec import Fleet, parse_fleet
 from vmboot.fleet.strays import Strays
 from vmboot.fleet.waves import Amount, Budget, Wave, split
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
 
 _CANARY = "canary"
+_INTERRUPTED = "interrupted"
 _EVERY_S = 0.5
 
 
@@ -64,12 +65,14 @@ class EditResult:
     :param rollout: what ``vmboot undo`` takes all of it back by; ``""`` if no machine was changed
     :param waves: name and result of each wave that was begun
     :param stopped: why the others were not, ``""`` if all were
+    :param not_begun: how many machines that are to change were not tried
     """
 
     rollout: str
     waves: tuple[tuple[str, RunResult], ...] = ()
     stopped: str = ""
     notes: tuple[str, ...] = ()
+    not_begun: int = 0
 
     @property
     def failed(self) -> int:
@@ -77,7 +80,12 @@ class EditResult:
 
     @property
     def interrupted(self) -> bool:
-        return any(result.interrupted for _, result in self.waves)
+        return self.stopped == _INTERRUPTED or any(result.interrupted for _, result in self.waves)
+
+    @property
+    def shut_down(self) -> tuple[str, ...]:
+        """Paths of machines that were shut down for their change; they stay off."""
+        return tuple(path for _, result in self.waves for path in result.shut_down)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -93,6 +101,8 @@ class EditResult:
             "rollout": self.rollout,
             "counts": self.counts,
             "stopped": self.stopped,
+            "not_begun": self.not_begun,
+            "shut_down": list(self.shut_down),
             "notes": list(self.notes),
             "waves": [{"name": name, **result.to_json()} for name, result in self.waves],
         }
@@ -159,8 +169,26 @@ def apply_edit(
         "loader_dirs": loader_dirs,
     }
     stop = stop or threading.Event()
-    work = _Edit(planned, session, options, stop, state, sink)
+    rollout = _begun_before(planned, session, state) or new_rollout()
+    work = _Edit(planned, session, options, stop, state, sink, rollout)
     return work.run()
+
+
+def _begun_before(planned: EditPlan, session: Session, state: Path | None) -> str:
+    """The rollout that changed the document to this, if nothing else came after it; else ``""``.
+
+    To go on with it under its own id makes both parts one thing to undo.
+    """
+    file, record = str(planned.fleet.file), planned.edit.record
+    runs = [r for r in list_runs(state=state) if (r.fleet, r.vcenter) == (file, session.host)]
+    last = runs[0] if runs else None
+    if planned.edit.diff or last is None or last.verb != "apply" or last.undone_by:
+        return ""
+    parts = (
+        load_run(r.id, state=state) for r in runs if last.rollout and r.rollout == last.rollout
+    )
+    edits = (part.edited.after_sha256 for part in parts if part.edited is not None)
+    return last.rollout if record.after_sha256 in edits else ""
 
 
 @dataclass
@@ -171,7 +199,7 @@ class _Edit:
     stop: threading.Event
     state: Path | None
     sink: Sink
-    rollout: str = field(default_factory=new_rollout)
+    rollout: str
     strays: Strays = field(default_factory=Strays)
     results: list[tuple[str, RunResult]] = field(default_factory=list)
 
@@ -188,7 +216,13 @@ class _Edit:
         self.planned.edit.write()  # where no machine had to be changed now
         notes = self._clear()
         runs = [result.run_id for _, result in self.results if result.run_id]
-        return EditResult(self.rollout if runs else "", tuple(self.results), why, notes)
+        return EditResult(
+            self.rollout if runs else "", tuple(self.results), why, notes, self._not_begun()
+        )
+
+    def _not_begun(self) -> int:
+        waiting = self.planned.waves[len(self.results) :]
+        return sum(len(wave.paths) for wave in waiting) + sum(r.skipped for _, r in self.results)
 
     def _apply(self, plan: Plan, wave: Wave, *, first: bool) -> RunResult:
         return apply_plan(
@@ -198,7 +232,7 @@ class _Edit:
             max_failures=self._budget(),
             rollout=self.rollout,
             wave=wave.name,
-            edit=self.planned.edit if first else None,
+            edit=self.planned.edit if first and self.planned.edit.diff else None,
             strays=self.strays,
             stop=self.stop,
             state=self.state,
@@ -221,7 +255,7 @@ class _Edit:
         """Why no further wave is begun; waits as long as the document wants between two."""
         name, result = self.results[-1]
         if result.interrupted:
-            return "interrupted"
+            return _INTERRUPTED
         if result.failed and name == _CANARY:
             return "the canary failed"
         if result.stopped or Budget.parse(self.planned.fleet.rollout.max_failures).exceeded(
@@ -229,17 +263,22 @@ class _Edit:
         ):
             return "more machines failed than rollout.max_failures allows"
         self._pause(self.planned.fleet.rollout.pause)
-        return "interrupted" if self.stop.is_set() else ""
+        return _INTERRUPTED if self.stop.is_set() else ""
 
     def _pause(self, seconds: float) -> None:
         if seconds:
-            with suppress(DeadlineError):
+            try:
+                self.sink(Event("wave.pause", f"{seconds:g} s until the next wave"))
                 poll(
                     lambda: self.stop.is_set() or None,
                     deadline=Deadline.after(seconds),
                     every=_EVERY_S,
                     what="the next wave",
                 )
+            except DeadlineError:
+                return
+            except KeyboardInterrupt:  # nothing is in flight; what was done is told
+                self.stop.set()
 
     def _clear(self) -> tuple[str, ...]:
         """Delete what all waves left, noted in the journal of the last of them."""

@@ -26,6 +26,7 @@ class WaveResult:
     :param counts: machines per verdict, e.g. ``{"done": 4, "failed": 1}``
     :param failures: of each machine that failed ``path``, ``error`` and ``hint``
     :param pending: paths of machines that wait for their next power off
+    :param shut_down: paths of machines that it shut down for their change; they stay off
     """
 
     name: str
@@ -34,6 +35,7 @@ class WaveResult:
     counts: Mapping[str, int] = field(default_factory=dict)
     failures: tuple[Mapping[str, Any], ...] = ()
     pending: tuple[str, ...] = ()
+    shut_down: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> WaveResult:
@@ -45,6 +47,7 @@ class WaveResult:
             counts=result.get("counts") or {},
             failures=tuple(result.get("failures") or ()),
             pending=tuple(result.get("pending") or ()),
+            shut_down=tuple(result.get("shut_down") or ()),
         )
 
 
@@ -88,6 +91,10 @@ class RolloutResult:
     def pending(self) -> tuple[str, ...]:
         return tuple(path for wave in self.waves for path in wave.pending)
 
+    @property
+    def shut_down(self) -> tuple[str, ...]:
+        return tuple(path for wave in self.waves for path in wave.shut_down)
+
     def count(self, verdict: str) -> int:
         """How many machines got ``verdict``, over all waves."""
         return sum(wave.counts.get(verdict, 0) for wave in self.waves)
@@ -108,6 +115,7 @@ class RolloutResult:
                     "counts": dict(wave.counts),
                     "failures": [dict(failure) for failure in wave.failures],
                     "pending": list(wave.pending),
+                    "shut_down": list(wave.shut_down),
                 }
                 for wave in self.waves
             ],

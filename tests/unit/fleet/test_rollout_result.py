@@ -13,6 +13,7 @@ FIRST = WaveResult.of(
         "counts": {"done": 3, "failed": 1},
         "failures": [{"path": "/DC1/vm/a", "error": "full", "hint": None, "line": "a: full"}],
         "pending": ["/DC1/vm/b"],
+        "shut_down": ["/DC1/vm/c"],
     }
 )
 RESULT = RolloutResult("rollout-1", RolloutState.PARTLY, (CANARY, FIRST))
@@ -26,6 +27,8 @@ def test_runs_failures_and_pending_are_collected():
     assert RESULT.run_ids == ("r1", "r2")
     assert [failure["path"] for failure in RESULT.failures] == ["/DC1/vm/a"]
     assert RESULT.pending == ("/DC1/vm/b",)
+    assert RESULT.shut_down == ("/DC1/vm/c",)
+    assert RESULT.to_json()["waves"][1]["shut_down"] == ["/DC1/vm/c"]
 
 
 def test_a_wave_without_a_run_adds_none():

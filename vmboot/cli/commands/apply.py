@@ -15,10 +15,12 @@ from vmboot.cli.interrupt import explained_interrupt
 from vmboot.cli.options import (
     Connection,
     PowerPolicy,
+    check_power,
     connection_options,
     events_option,
     fleet_argument,
     gathered,
+    hard_power_off_option,
     limit_option,
     loader_dir_option,
     power_option,
@@ -71,11 +73,7 @@ class Options:
 @fleet_argument
 @limit_option
 @power_option
-@click.option(
-    "--hard-power-off",
-    is_flag=True,
-    help="With --power off: cut the power of guests that do not shut down in time.",
-)
+@hard_power_off_option
 @click.option(
     "--window",
     type=click.IntRange(1, 256),
@@ -133,11 +131,7 @@ def _check(options: Options) -> None:
             Budget.parse(options.max_failures)
         except InputError as error:
             raise InputError(f"--max-failures: {error.message}", hint=error.hint) from None
-    if options.hard_power_off and options.power != "off":
-        raise InputError(
-            "--hard-power-off does nothing without --power off",
-            hint="add --power off, or leave --hard-power-off out",
-        )
+    check_power(options.power, hard=options.hard_power_off)
 
 
 def _question(plan: Plan) -> str:

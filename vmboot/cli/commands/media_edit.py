@@ -15,10 +15,12 @@ from vmboot.cli.interrupt import explained_interrupt
 from vmboot.cli.options import (
     Connection,
     PowerPolicy,
+    check_power,
     connection_options,
     events_option,
     fleet_argument,
     gathered,
+    hard_power_off_option,
     limit_option,
     loader_dir_option,
     power_option,
@@ -43,6 +45,7 @@ class Options:
     servers: str
     limit: tuple[str, ...] = ()
     power: PowerPolicy = "leave"
+    hard_power_off: bool = False
     loader_dirs: tuple[Path, ...] = ()
     dry_run: bool = False
     yes: bool = False
@@ -69,6 +72,7 @@ class Options:
 )
 @limit_option
 @power_option
+@hard_power_off_option
 @click.option("--dry-run", is_flag=True, help="Show what would change and stop.")
 @yes_option
 @loader_dir_option
@@ -80,13 +84,14 @@ def command(terminal: Terminal, **values: Any) -> Exit:
     Changes boot_servers in fleet.yml and nothing else there, then applies it wave by wave as its
     section 'rollout' says: new media once per datastore, new copies of BDM disks, an exchange per
     machine. Machines that run wait for an apply at their next power off, or --power off.
-    'vmboot undo ROLLOUT' takes the machines back.
+    After Ctrl-C the same command goes on. 'vmboot undo ROLLOUT' takes the machines back.
     """
     return run(gathered(Options, values), terminal)
 
 
 def run(options: Options, terminal: Terminal) -> Exit:
     """Plan, ask, apply, show how it went."""
+    check_power(options.power, hard=options.hard_power_off)
     from vmboot import api
     from vmboot.cli.views.mediaedit import edit_plan_view
 
@@ -119,6 +124,7 @@ def run(options: Options, terminal: Terminal) -> Exit:
                 planned,
                 session,
                 power=options.power,
+                hard_power_off=options.hard_power_off,
                 loader_dirs=options.loader_dirs,
                 sink=sink,
             )

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from vmboot.cli.text import plural, printable
 from vmboot.cli.views.plan import plan_view
-from vmboot.cli.views.result import attention
+from vmboot.cli.views.result import attention, now_off
 from vmboot.cli.views.table import line, stack
 from vmboot.fleet.mediaedit import EditPlan, EditResult, waves_in_words
 
@@ -49,9 +49,23 @@ def edit_result_view(result: EditResult) -> RenderableType:
             for name, run in result.waves
         ),
         line(f"{plural(len(outcomes), 'machine')}: {counts or 'nothing to do'}.", "bold"),
-        line(f"Stopped: {result.stopped}.", "red") if result.stopped else None,
+        line(_ending(result), "red") if _ending(result) else None,
+        now_off(result.shut_down),
         *(line(f"note: {printable(each)}", "yellow") for each in result.notes),
         line(f"to take it back: vmboot undo {result.rollout}") if result.rollout else None,
+    )
+
+
+def _ending(result: EditResult) -> str:
+    """Why it ended before all machines were begun, and how to go on; ``""`` if it did not."""
+    why = result.stopped or ("interrupted" if result.interrupted else "")
+    if not result.not_begun:
+        return f"Stopped: {why}." if why else ""
+    was = "was" if result.not_begun == 1 else "were"
+    left = f"{plural(result.not_begun, 'machine')} {was} not begun"
+    return (
+        f"Stopped: {why or 'too many machines failed'}; {left}.\n"
+        "The fleet document has the new list already; the same command goes on."
     )
 
 

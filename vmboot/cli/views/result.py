@@ -23,7 +23,7 @@ def result_view(result: RunResult, *, undone: str = "") -> RenderableType:
         _resumed(result),
         line(_counts(result), "bold"),
         _ending(result),
-        line(_now_off(result.shut_down), "bold red") if result.shut_down else None,
+        now_off(result.shut_down),
         *(line(f"note: {printable(each)}", "yellow") for each in result.notes),
         line(way_back(result, undone)) if result.run_id else None,
     )
@@ -71,12 +71,15 @@ def _counts(result: RunResult) -> str:
     return f"{total} in {result.seconds:.1f} s: {counts or 'nothing to do'}."
 
 
-def _now_off(paths: tuple[str, ...]) -> str:
+def now_off(paths: tuple[str, ...]) -> RenderableType | None:
     """What went down stays down until somebody powers it on: not all at once, boot storms hurt."""
+    if not paths:
+        return None
     was = "was" if len(paths) == 1 else "were"
     said = announced(paths, "machine", f"{was} shut down, off now")
     command = f"govc vm.power -on {shlex.join(paths[:_EXAMPLE])}"
-    return f"{said}.\nvmboot leaves them off; power them on in batches, e.g.: {command}"
+    text = f"{said}.\nvmboot leaves them off; power them on in batches, e.g.: {command}"
+    return line(text, "bold red")
 
 
 def _ending(result: RunResult) -> RenderableType | None:

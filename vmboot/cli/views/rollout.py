@@ -9,6 +9,7 @@ from rich.console import RenderableType
 
 from vmboot.cli.text import plural
 from vmboot.cli.views.plan import plan_view, shut_down_words
+from vmboot.cli.views.result import now_off
 from vmboot.cli.views.table import hinted, line, stack, table
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def rollout_view(result: RolloutResult) -> RenderableType:
         table(("failed machine", "why"), failures) if failures else None,
         line(_ending(result), "bold"),
         hinted(result.message, result.hint) if result.message else None,
+        now_off(result.shut_down),
         line(f"to take it back: vmboot undo {result.rollout}")
         if result.changed and not result.check
         else None,

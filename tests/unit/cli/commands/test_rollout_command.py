@@ -33,6 +33,16 @@ def options(**more):
     return Options(fleet=Path("f.yml"), connection=Connection(), **more)
 
 
+def test_machines_that_were_shut_down_and_stay_off_are_named(monkeypatch):
+    wave = WaveResult("canary", "r1", True, {"done": 2}, shut_down=("/DC1/vm/x", "/DC1/vm/y"))
+    record(monkeypatch, rollout=result(RolloutState.DONE, wave))
+    screen = terminal()
+    run(options(yes=True), screen)
+    text = " ".join(out(screen).split())
+    assert "2 machines were shut down, off now: x, y." in text
+    assert "govc vm.power -on /DC1/vm/x /DC1/vm/y" in text
+
+
 @pytest.mark.parametrize(
     ("state", "code"),
     [

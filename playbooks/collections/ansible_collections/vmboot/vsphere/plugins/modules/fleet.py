@@ -247,6 +247,11 @@ pending:
   returned: always, unless it failed before it began
   type: list
   elements: str
+shut_down:
+  description: Paths of the machines that were shut down for their change. They stay off.
+  returned: when it applied
+  type: list
+  elements: str
 failures:
   description: Machines that failed or were refused.
   returned: always, unless it failed before it began
@@ -370,6 +375,7 @@ def present(params, fleet, session, sink, writing):
     )
     said = (*plan.warnings, *result.notes)
     facts = {"action": "apply", "warnings": said, "interrupted": result.interrupted}
+    facts["shut_down"] = list(result.shut_down)
     return {**facts, **of_run(result, plan.machines, diff)}
 
 
