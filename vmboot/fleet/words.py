@@ -21,6 +21,7 @@ from vmboot.vsphere.changes import (
     SetCdrom,
     SetExtra,
 )
+from vmboot.vsphere.dspath import file_name
 from vmboot.vsphere.effects import apply_changes
 from vmboot.vsphere.machine import (
     BootEntry,
@@ -31,9 +32,11 @@ from vmboot.vsphere.machine import (
     Hardware,
     Machine,
 )
+from vmboot.vsphere.ourdisks import our_name
 from vmboot.vsphere.sameness import words
 from vmboot.vsphere.securedb import place_of
 
+_MASTERS = "vmboot"  # the usual media.bdm.folder
 _KINDS = {"cdrom": "CD", "disk": "disk", "ethernet": "network", "floppy": "floppy"}
 
 
@@ -119,13 +122,24 @@ def _disk_line(change: AddDisk | DetachDisk | MoveDevice, slots: Slots) -> tuple
             slot = slots.name(change.controller, change.unit)
             return f"boot disk at {slot}", old.file if old else "none", change.file
         case DetachDisk():
-            return f"boot disk at {slots.place(change.key)}", change.file, "detached, file kept"
+            file = "its file deleted" if _is_copy(change.file) else "file kept"
+            return f"boot disk at {slots.place(change.key)}", change.file, f"detached, {file}"
         case MoveDevice():
             return (
                 change.label or f"device {change.key}",
                 slots.name(change.from_controller, change.from_unit),
                 slots.name(change.to_controller, change.to_unit),
             )
+
+
+def _is_copy(file: str) -> bool:
+    """True for a copy that a run deletes when nobody holds it: no master, no snapshot's delta.
+
+    A renamed disk, as a clone's, stays too. Where masters are in a folder of another name, one
+    that somebody attached by hand is taken for a copy here; it stays all the same.
+    """
+    name = file_name(file)
+    return our_name(file) == name != "" and not file.endswith(f"] {_MASTERS}/{name}")
 
 
 def _setting_line(change: SetExtra | SetBootOrder, slots: Slots) -> tuple[str, str, str]:

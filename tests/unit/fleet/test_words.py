@@ -33,6 +33,7 @@ from vmboot.vsphere.devices import (
 from vmboot.vsphere.machine import BootEntry, Bus, Connection, Hardware
 
 HARDWARE = Hardware((IDE0, SCSI), (cd(IDE0), disk(SCSI), nic()))
+MASTER = "[shared-01] vmboot/vmboot-boot-0123456789ab.vmdk"
 ADD_AHCI = AddController(-1, Bus.SATA, 0, "VirtualAHCIController")
 
 
@@ -71,6 +72,18 @@ ADD_AHCI = AddController(-1, Bus.SATA, 0, "VirtualAHCIController")
             [DetachDisk(2000, "Hard disk 1", BDM)],
             "boot disk at SCSI 0:0",
             BDM,
+            "detached, its file deleted",
+        ),
+        (
+            [DetachDisk(2000, "Hard disk 1", MASTER)],
+            "boot disk at SCSI 0:0",
+            MASTER,
+            "detached, file kept",
+        ),
+        (
+            [DetachDisk(2000, "Hard disk 1", BDM.replace(".vmdk", "-000001.vmdk"))],
+            "boot disk at SCSI 0:0",
+            BDM.replace(".vmdk", "-000001.vmdk"),
             "detached, file kept",
         ),
         ([SetExtra("vmboot.media", "", BDM_MEDIA)], "vmboot.media", "none", BDM_MEDIA),
