@@ -38,7 +38,8 @@ ARM64_PROGRAM = "EFI/BOOT/BOOTAA64.EFI"
 MIB = 1024 * 1024
 DEFAULT_SIZE = 8 * MIB
 MAX_SIZE = 256 * MIB
-_SIZES = range(2 * MIB, MAX_SIZE + 1, MIB)
+#: What a boot disk may be large, in bytes.
+SIZES = range(2 * MIB, MAX_SIZE + 1, MIB)
 
 
 class Layout(StrEnum):
@@ -179,12 +180,12 @@ def _grub(loaders: LoaderSet) -> Installed | None:
 
 
 def _size(files: Mapping[str, bytes], grub: Installed | None, kind: str, wanted: int | None) -> int:
-    if wanted is not None and (wanted % MIB or wanted not in _SIZES):
+    if wanted is not None and (wanted % MIB or wanted not in SIZES):
         raise InputError(
             f"a boot disk of {wanted} bytes cannot be made",
             hint=f"give a size in whole MiB from 2M to {MAX_SIZE // MIB}M",
         )
-    least = next((size for size in _SIZES if _room(files, grub, kind, size)), None)
+    least = next((size for size in SIZES if _room(files, grub, kind, size)), None)
     total = sum(map(len, files.values())) + (len(grub.reserved) if grub else 0)
     if least is None:
         raise InputError(

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from vmboot.media.diskfiles import DiskFormat
 
 _SIZE = re.compile(r"([0-9]{1,6})(M|MiB)", re.IGNORECASE)
+# Names by which other programs would take a raw disk for what it is not.
+_NOT_RAW = {
+    ".vhd": "qemu-img convert -f raw -O vpc -o subformat=fixed,force_size",
+    ".vhdx": "qemu-img convert -f raw -O vhdx",
+    ".qcow2": "qemu-img convert -f raw -O qcow2",
+    ".iso": "name it .img or .vmdk; a CD is built by 'vmboot media iso'",
+}
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class Options:
 @click.option("--out", type=FILE, help="File to write.  [default: its content-addressed name]")
 @loader_dir_option
 def command(terminal: Terminal, **values: Any) -> Exit:
-    """Build a boot disk (BDM) that starts BIOS and UEFI machines.
+    """Build a boot disk (BDM) that starts BIOS machines, UEFI machines or both.
 
     The same input gives the same bytes. Its configuration is the plain file autoexec.ipxe. Prints
     the SHA-256 of the raw disk and the manifest that is on it. An existing file is not replaced.
@@ -108,6 +115,7 @@ def parse(values: Mapping[str, Any]) -> Options:
 
 
 def _format(given: str | None, out: Path | None) -> DiskFormat:
+    _check_suffix(out)
     vmdk = out is None or out.suffix.lower() == ".vmdk"
     chosen = given or ("vmdk-stream" if vmdk else "raw")
     if chosen == "raw" and out is not None and vmdk:
@@ -123,20 +131,40 @@ def _format(given: str | None, out: Path | None) -> DiskFormat:
     return cast("DiskFormat", chosen)
 
 
+def _check_suffix(out: Path | None) -> None:
+    """Refuse a name that promises another format than can be written."""
+    hint = _NOT_RAW.get(out.suffix.lower()) if out else None
+    if out is None or hint is None:
+        return
+    if "qemu-img" in hint:
+        raw = out.with_suffix(".img")
+        hint = f"write {raw}, then {hint} {raw} {out}"
+    raise InputError(
+        f"--out {out}: a boot disk is written as raw, vmdk-stream or vmdk-flat only", hint=hint
+    )
+
+
 def parse_size(text: str | None) -> int | None:
     """Bytes of ``8M`` or ``8MiB``; ``None`` of nothing or ``auto``."""
+    from vmboot.media.bdm import SIZES
+
     if text in (None, "auto"):
         return None
     found = _SIZE.fullmatch(text or "")
-    if not found:
-        raise InputError(f"--size {text}: not a size in MiB", hint="write it as 8M")
-    return int(found[1]) << 20
+    size = int(found[1]) << 20 if found else 0
+    if size not in SIZES:
+        least, most = SIZES[0] >> 20, SIZES[-1] >> 20
+        raise InputError(
+            f"--size {text}: not a size from {least}M to {most}M", hint="write it as 8M"
+        )
+    return size
 
 
 def run(options: Options, terminal: Terminal) -> Exit:
     """Build, write, and show what it is."""
     from vmboot import api
     from vmboot.cli.views.media import bdm_view
+    from vmboot.media.bdm import Layout, firmwares_for
     from vmboot.media.check import check
 
     source = options.source
@@ -156,11 +184,13 @@ def run(options: Options, terminal: Terminal) -> Exit:
         loader_dirs=options.loader_dirs,
     )
     written = _write(disk, options.format, options.out)
+    starts = firmwares_for(config, Layout(disk.layout))
     document = {
         "file": str(written[0]),
         "files": [str(each) for each in written],
         "format": options.format,
         "layout": disk.layout,
+        "starts": [firmware.value for firmware in starts],
         "sha256": disk.sha256,
         "size": len(disk.data),
         "manifest": dict(disk.manifest),

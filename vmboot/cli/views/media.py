@@ -28,12 +28,12 @@ def iso_view(document: Mapping[str, Any]) -> RenderableType:
 def bdm_view(document: Mapping[str, Any]) -> RenderableType:
     """What ``vmboot media bdm`` built; ``document`` as it prints with --json."""
     manifest = document["manifest"]
-    table_of = {"mbr": "MBR, starts BIOS and UEFI machines", "gpt": "GPT, starts UEFI machines"}
+    starts = " and ".join(firmware.upper() for firmware in document["starts"])
     return stack(
         facts(
             *(("file", each) for each in document["files"]),
             ("format", document["format"]),
-            ("layout", table_of[document["layout"]]),
+            ("layout", f"{document['layout'].upper()}, starts {starts} machines"),
             ("disk size", size(document["size"])),
             ("sha256 (raw)", document["sha256"]),
             ("asks for work", "first" if manifest.get("work") else "no"),

@@ -66,6 +66,23 @@ def test_a_raw_disk_is_not_called_a_vmdk():
         parse({**GOOD, "out": Path("x.vmdk"), "format_": "raw"})
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        (
+            "a/x.vhd",
+            "write a/x.img, then qemu-img convert -f raw -O vpc -o subformat=fixed,force_size a/x.img a",
+        ),
+        ("x.VHDX", "write x.img, then qemu-img convert -f raw -O vhdx x.img x.VHDX"),
+        ("x.iso", "vmboot media iso"),
+    ],
+)
+def test_a_name_that_promises_another_format_is_refused(name, hint):
+    with pytest.raises(InputError, match="raw, vmdk-stream or vmdk-flat only") as caught:
+        parse({**GOOD, "out": Path(name)})
+    assert hint in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize("form", ["vmdk-stream", "vmdk-flat"])
 @pytest.mark.parametrize("name", ["x.img", "x"])
 def test_a_vmdk_is_called_one(form, name):
@@ -78,9 +95,11 @@ def test_sizes(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["8", "8G", "-8M", "8.5M", "M", "٨M"])
+@pytest.mark.parametrize(
+    "text", ["8", "8G", "-8M", "8.5M", "M", "٨M", "1M", "257M", "100G", "999999M"]
+)
 def test_a_size_that_is_none(text):
-    with pytest.raises(InputError, match="not a size in MiB"):
+    with pytest.raises(InputError, match="not a size from 2M to 256M"):
         parse_size(text)
 
 
@@ -106,6 +125,7 @@ def test_a_raw_disk_is_written(build):
     assert Path("x.img").read_bytes() == DISK.data
     assert (document["sha256"], document["size"]) == (DISK.sha256, len(DISK.data))
     assert (document["layout"], document["files"]) == ("mbr", ["x.img"])
+    assert document["starts"] == ["bios"]
     assert document["manifest"] == DISK.manifest
 
 
@@ -149,6 +169,6 @@ def test_what_was_built_is_shown_within_80_columns(build):
     run(Options(CONFIG, format="vmdk-flat", out=Path("y.vmdk")), screen)
     text = shown(screen)
     assert "y-flat.vmdk" in text
-    assert "MBR, starts BIOS and UEFI machines" in text
+    assert "MBR, starts BIOS machines" in text
     assert DISK.sha256 in text
     assert max(map(len, text.splitlines())) <= 80
