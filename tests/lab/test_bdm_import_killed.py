@@ -22,7 +22,7 @@ from vmboot.vsphere.importing import KEPT, leftovers
 pytestmark = pytest.mark.lab
 ONE = "/DC1/vm/PVS/BIOS/pvs-001"
 TEXT = f"targets: [{{vms: {ONE}, method: bdm}}]\n"
-LEASE_S = 3
+LEASE_S = 2
 
 
 class KilledError(Exception):

@@ -129,7 +129,19 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Ended, but its parent has not asked how: the first process of a container takes its time.
+
+    proc(5): the state follows the name, which is in brackets and may hold brackets itself.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:  # gone just now, or no Linux
+        return False
+    return text.rpartition(")")[2].split()[:1] == ["Z"]
 
 
 def _record(vcenter: Vcenter) -> None:
