@@ -121,6 +121,13 @@ def test_file_upload_to_an_object_store_is_no_way(site: Site) -> None:
     assert [f.state for f in about(site, text, "masters")] == ["ok"]
 
 
+def test_a_folder_that_is_to_be_made_as_an_object_needs_a_privilege_of_its_own(site: Site) -> None:
+    text = "targets: [{vms: object-01, method: bdm}]\n"
+    site.lab.withhold_privilege("/DC1/datastore/vsan-01", "Datastore.Config")
+    found = about(site, text, "privileges")
+    assert any("vsan-01" in f.message and "Datastore.Config" in f.message for f in found)
+
+
 @pytest.mark.parametrize("way", ["auto", "flat"])
 def test_a_datastore_that_no_host_writes_to_takes_no_master(site: Site, way: str) -> None:
     site.lab.datastore("shared-01", access_mode="readOnly")

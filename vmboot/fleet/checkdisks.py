@@ -23,6 +23,7 @@ from vmboot.fleet.resolve import Wish
 from vmboot.fleet.sweep import Fate, left_by_imports
 from vmboot.model import BootMethod
 from vmboot.vsphere import privileges
+from vmboot.vsphere.files import lacks_namespace
 from vmboot.vsphere.importing import import_place, refuse_flat, why_not_nfc
 from vmboot.vsphere.importplace import writing_hosts
 from vmboot.vsphere.machine import Machine, Power
@@ -164,6 +165,14 @@ class DiskCheck:
         place = import_place(self.session, self.storage, store)
         reason = why_not_nfc(wished, datastore=store, lacks=place.lacks)
         return ("flat" if reason else "nfc"), reason
+
+    def needs_on_store(self, moid: str) -> frozenset[str]:
+        """The privileges that masters and copies need on a datastore."""
+        store = choice_of(self._store(moid))
+        folder = self.fleet.media.bdm.folder
+        makes_object = lacks_namespace(self.session, datastore=store, folder=folder)
+        more = {privileges.CONFIGURE_STORE} if makes_object else set[str]()
+        return privileges.NEEDED_FOR_DISKS | more
 
     def imports(self) -> Iterator[Finding]:
         """Machines that an import left."""

@@ -242,7 +242,7 @@ class VcenterCheck:
             found[store.moid] = (store.name, privileges.NEEDED_ON_DATASTORE)
         if self.fleet.uses(BootMethod.BDM):
             for moid, name in self._disk_check().stores().items():
-                found[moid] = (name, privileges.NEEDED_FOR_DISKS)
+                found[moid] = (name, self._disk_check().needs_on_store(moid))
         return found
 
     def _needs(self, wish: Wish, machine: Machine) -> frozenset[str]:
