@@ -111,8 +111,8 @@ def test_a_killed_apply_is_continued_under_another_name_of_the_document(
     before = site.dump()
     with monkeypatch.context() as patch, pytest.raises(KilledError):
         kill_at(patch, "outcome")
-        patch.setattr("vmboot.fleet.execute.Execution._put_all_back", lambda _: None)
-        patch.setattr("vmboot.fleet.execute.make_template", lambda *_, **__: None)
+        patch.setattr("vmboot.fleet.roundtrip.PutBack.all", lambda *_: None)
+        patch.setattr("vmboot.fleet.roundtrip.make_template", lambda *_, **__: None)
         site.apply(site.fleet(ALL))
     (crashed,) = list_runs()
     assert len(templates(site.dump())) < len(templates(before))
