@@ -200,7 +200,12 @@ def apply(
 
 
 def plan_undo(
-    run_id: str, session: Session, *, limit: Sequence[str] = (), force: bool = False
+    run_id: str,
+    session: Session,
+    *,
+    limit: Sequence[str] = (),
+    force: bool = False,
+    power: PowerPolicy = "leave",
 ) -> UndoPlan:
     """What an undo would do now. See :func:`vmboot.fleet.undo.plan_undo`.
 
@@ -210,7 +215,7 @@ def plan_undo(
     from vmboot.fleet.whichrun import find_runs
 
     found = find_runs(run_id, runs())
-    return fleet_undo.plan_undo(found.id, session, limit=limit, force=force)
+    return fleet_undo.plan_undo(found.id, session, limit=limit, force=force, power=power)
 
 
 def undo(
@@ -219,6 +224,8 @@ def undo(
     *,
     limit: Sequence[str] = (),
     force: bool = False,
+    power: PowerPolicy = "leave",
+    hard_power_off: bool = False,
     stop: threading.Event | None = None,
     sink: Sink = ignore,
 ) -> RunResult:
@@ -230,7 +237,16 @@ def undo(
     from vmboot.fleet.whichrun import find_runs
 
     found = find_runs(run_id, runs())
-    return undo_run(found.id, session, limit=limit, force=force, stop=stop, sink=sink)
+    return undo_run(
+        found.id,
+        session,
+        limit=limit,
+        force=force,
+        power=power,
+        hard_power_off=hard_power_off,
+        stop=stop,
+        sink=sink,
+    )
 
 
 def status(

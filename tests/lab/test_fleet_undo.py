@@ -1,11 +1,13 @@
 """Undo on the lab: exactly what was, and nothing of what somebody else did since."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.lab.fleetlab import ALL, Site, changed, outcome, site_on
 from vmboot.errors import InputError, NotFoundError
+from vmboot.events import Event
 from vmboot.fleet.result import Done
 from vmboot.fleet.runs import list_runs
 from vmboot.fleet.undo import plan_undo
@@ -122,3 +124,66 @@ def test_planning_an_undo_writes_nothing(site: Site) -> None:
     assert plan.has_changes
     assert site.lab.counters().total_writes == 0
     assert len(plan.to_json()["machines"]) == 14
+
+
+def running(site: Site) -> set[str]:
+    return {p for p, m in site.dump().items() if m["runtime.powerState"] == "poweredOn"}
+
+
+def test_running_machines_go_down_are_restored_and_run_again(site: Site) -> None:
+    before = site.dump()
+    result = site.apply(site.fleet(ALL))
+    for path in result.shut_down:
+        site.lab.edit(path, power="on")
+    first = site.undo(result.run_id)
+    waiting = {o.path for o in first.outcomes if o.verdict is Done.PENDING}
+    assert waiting
+
+    plan = plan_undo(result.run_id, site.session, power="off")
+    assert {m.machine.path for m in plan.machines if m.down} == waiting
+    assert all(m.power_on for m in plan.machines if m.down)
+    undone = site.undo(result.run_id, power="off", hard_power_off=True, guest_deadline_s=20)
+
+    assert (undone.pending, undone.failed, undone.shut_down) == (0, 0, ())
+    assert running(site) >= waiting
+    assert waiting.isdisjoint(changed(before, site.dump()))
+
+
+def test_a_guest_that_does_not_go_down_is_left_as_it_is_by_an_undo(site: Site) -> None:
+    result = site.apply(site.fleet(ALL))
+    for path in result.shut_down:
+        site.lab.edit(path, power="on", tools=False)
+    plan = plan_undo(result.run_id, site.session, power="off")
+    first = next(m.machine.path for m in plan.machines if m.down)
+    before = site.dump()
+
+    plan = plan_undo(result.run_id, site.session, power="off", limit=[first])
+    assert "VMware Tools do not run" in plan.machines[0].problems[0].message
+    undone = site.undo(result.run_id, power="off", limit=[first])
+
+    (found,) = undone.outcomes
+    assert found.verdict is Done.FAILED
+    assert "--hard-power-off" in (found.hint or "")
+    assert changed(before, site.dump()) == []
+
+
+def test_machines_that_a_stopped_undo_shut_down_run_again_after_the_next(site: Site) -> None:
+    before = site.dump()
+    result = site.apply(site.fleet(ALL))
+    for path in result.shut_down:
+        site.lab.edit(path, power="on")
+    stop = threading.Event()
+
+    def strike(event: Event) -> None:
+        if event.kind == "verify.begin":
+            stop.set()
+
+    first = site.undo(
+        result.run_id, power="off", hard_power_off=True, guest_deadline_s=20, stop=stop, sink=strike
+    )
+    assert first.shut_down
+    assert running(site) & set(first.shut_down) == set()
+
+    assert site.undo(result.run_id).failed == 0
+    assert running(site) >= set(first.shut_down)
+    assert set(first.shut_down).isdisjoint(changed(before, site.dump()))

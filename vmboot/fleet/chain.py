@@ -47,8 +47,8 @@ class Chain:
         return tuple(intent for run in self.undos for intent in run.intents.get(moid, ()))
 
     def shut_down(self, moid: str) -> bool:
-        """True if one of these runs shut it down for its change."""
-        return any(moid in run.shut_down for run in self.runs)
+        """True if one of these runs, or of their undos, shut it down for its change."""
+        return any(moid in run.shut_down for run in (*self.runs, *self.undos))
 
     def copies(self, moids: Collection[str] | None = None) -> tuple[Removing, ...]:
         """BDM disks that these runs, or their undos, made and that may be left.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmboot.errors import InputError
+from vmboot.errors import InputError, VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.chain import Chain, load_chain
 from vmboot.fleet.copies import Copies
@@ -36,7 +36,8 @@ from vmboot.fleet.judge import skipped
 from vmboot.fleet.listen import guarded
 from vmboot.fleet.lock import run_lock
 from vmboot.fleet.observe import read_present
-from vmboot.fleet.plan import Verdict
+from vmboot.fleet.plan import PowerPolicy, Verdict
+from vmboot.fleet.prepare import DEAF, power_off, refreshed
 from vmboot.fleet.remake import failed_remake, remakes
 from vmboot.fleet.resolve import one_or_pattern
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
@@ -51,7 +52,7 @@ from vmboot.vsphere.jobs import Outcome
 from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.ourdisks import our_name
 from vmboot.vsphere.placement import choice_of
-from vmboot.vsphere.power import power_on
+from vmboot.vsphere.power import GUEST_DEADLINE_S, power_on, without_tools
 from vmboot.vsphere.securedb import certificate_in
 from vmboot.vsphere.storage import read_storage
 
@@ -109,12 +110,14 @@ def plan_undo(
     *,
     limit: Sequence[str] = (),
     force: bool = False,
+    power: PowerPolicy = "leave",
     state: Path | None = None,
 ) -> UndoPlan:
     """How the machines of a run get back to what they were before it.
 
     :param limit: only machines that one of these patterns matches
     :param force: also machines that somebody changed since; only our own part goes back
+    :param power: ``off`` plans as if machines could be shut down where that is needed
     :raises NotFoundError: no such run, or ``limit`` matches none of its machines
     :raises InputError: it was a run on another vCenter
     """
@@ -139,9 +142,11 @@ def plan_undo(
             undo_intents=chain.undo_intents(moid),
             force=force,
             was_shut_down=chain.shut_down(moid),
+            power=power,
         )
         for moid in moids
     )
+    machines = _warned(session, machines)
     going = [each for each in machines if each.verdict in (Verdict.CHANGE, Verdict.OK)]
     back = {each.before.moid: each.before for each in going}
     if not limit:
@@ -156,6 +161,15 @@ def plan_undo(
         left=_left(session, chain, found, moids if limit else None),
         certificates=left_certificates(session, certificates, back),
         documents=plan_documents(chain.edits, whole=len(going) == len(chain.moids)),
+    )
+
+
+def _warned(session: Session, machines: Sequence[MachineUndo]) -> tuple[MachineUndo, ...]:
+    """With a warning where a machine that is to go down cannot be asked to."""
+    going = [each.before.moid for each in machines if each.down]
+    deaf = without_tools(session, going) if going else frozenset()
+    return tuple(
+        replace(each, problems=(DEAF,)) if each.before.moid in deaf else each for each in machines
     )
 
 
@@ -216,6 +230,9 @@ def undo_run(
     *,
     limit: Sequence[str] = (),
     force: bool = False,
+    power: PowerPolicy = "leave",
+    hard_power_off: bool = False,
+    guest_deadline_s: float = GUEST_DEADLINE_S,
     window: int = 32,
     stop: threading.Event | None = None,
     state: Path | None = None,
@@ -226,6 +243,9 @@ def undo_run(
     An undo is a run of its own and can be undone. Ctrl-C, or setting ``stop``, begins nothing new;
     the result says ``interrupted``.
 
+    :param power: ``off`` shuts machines down where that is needed; they are powered on again
+    :param hard_power_off: cut the power of guests that did not shut down in time
+    :param guest_deadline_s: how long guests may take to shut down, all together
     :raises LockedError: another run is at work on the same fleet
     :raises NotFoundError: no such run, or ``limit`` matches none of its machines
     :raises InputError: it was a run on another vCenter
@@ -233,8 +253,18 @@ def undo_run(
     stop = stop or threading.Event()
     chain = load_chain(run_id, state=state)
     _check_vcenter(chain, session)
-    work = _Undo(run_id, session, chain, limit, force, window, stop, state, guarded(sink))
+    down = _Down(power, hard_power_off, guest_deadline_s)
+    work = _Undo(run_id, session, chain, limit, force, down, window, stop, state, guarded(sink))
     return shielded(work.run, stop=stop)
+
+
+@dataclass(frozen=True)
+class _Down:
+    """Whether and how machines are shut down."""
+
+    power: PowerPolicy
+    hard: bool
+    deadline_s: float
 
 
 @dataclass
@@ -244,6 +274,7 @@ class _Undo:
     chain: Chain
     limit: Sequence[str]
     force: bool
+    down: _Down
     window: int
     stop: threading.Event
     state: Path | None
@@ -252,6 +283,7 @@ class _Undo:
     _strays: Strays = field(default_factory=Strays)
     _remade: set[str] = field(default_factory=set)
     _notes: tuple[str, ...] = ()
+    _off: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> RunResult:
         """The locks are held in here, so that an abandoned undo keeps them while it lives."""
@@ -262,7 +294,12 @@ class _Undo:
 
     def _run(self) -> RunResult:
         plan = plan_undo(
-            self.run_id, self.session, limit=self.limit, force=self.force, state=self.state
+            self.run_id,
+            self.session,
+            limit=self.limit,
+            force=self.force,
+            power=self.down.power,
+            state=self.state,
         )
         outcomes = [_outcome(machine) for machine in plan.machines]
         if not plan.has_changes:
@@ -323,6 +360,8 @@ class _Undo:
             session=self.session,
             journal=journal,
             steps=ready,
+            held=frozenset(m.before.moid for m in plan.machines if m.down),
+            release=lambda held: self._power_off(journal, held),
             window=self.window,
             stop=self.stop,
             sink=self.sink,
@@ -331,6 +370,24 @@ class _Undo:
         self._strays.doubtful |= made.doubtful
         self._remade |= {copy.path for copy in made.begun}
         return failed, execution.run()
+
+    def _power_off(
+        self, journal: Journal, steps: Sequence[Step]
+    ) -> tuple[Sequence[Step], Mapping[str, VmbootError]]:
+        """The steps of machines that are off now, and why others cannot be made."""
+        errors, off = power_off(
+            self.session,
+            journal,
+            [step.machine for step in steps],
+            hard=self.down.hard,
+            deadline_s=self.down.deadline_s,
+            stop=self.stop,
+            sink=self.sink,
+        )
+        self._off = {step.moid: step.machine.path for step in steps if step.machine.path in off}
+        alive = [step for step in steps if step.moid not in errors]
+        ready, changed = refreshed(self.session, alive, {step.moid for step in alive})
+        return ready, {**errors, **changed}
 
     def _certified(
         self, journal: Journal, steps: list[Step]
@@ -376,6 +433,8 @@ class _Undo:
         ready = [o.moid for o in outcomes if o.moid in wanted and o.verdict is Done.DONE]
         ended = power_on(self.session, ready, stop=self.stop, sink=self.sink) if ready else ()
         failed = {outcome.subject: outcome for outcome in ended if outcome.error is not None}
+        for moid in set(ready) - failed.keys():
+            self._off.pop(moid, None)
         for outcome in outcomes:
             yield _not_on(outcome, failed[outcome.moid]) if outcome.moid in failed else outcome
 
@@ -404,6 +463,7 @@ class _Undo:
             outcomes=tuple(outcome for outcome in outcomes if outcome is not None),
             interrupted=self.stop.is_set(),
             seconds=time.monotonic() - self._began,
+            shut_down=tuple(self._off.values()),
             notes=self._notes,
         )
 

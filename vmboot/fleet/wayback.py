@@ -12,7 +12,7 @@ from typing import Any
 
 from vmboot.fleet.codec import encode
 from vmboot.fleet.journal import Intent
-from vmboot.fleet.plan import Problem, Verdict
+from vmboot.fleet.plan import PowerPolicy, Problem, Verdict
 from vmboot.fleet.steps import Step
 from vmboot.fleet.words import DiffLine, diff
 from vmboot.vsphere.changes import (
@@ -48,7 +48,8 @@ class MachineUndo:
     :param now: changes made at once
     :param later: changes that need it powered off first
     :param to_template: it is a template when all is done
-    :param power_on: it ran before and was shut down for its change
+    :param power_on: it ran before and was shut down for its change, or runs and is to go down
+    :param down: it runs, and is shut down to be restored
     """
 
     before: Machine
@@ -58,6 +59,7 @@ class MachineUndo:
     later: tuple[Change, ...] = ()
     to_template: bool = False
     power_on: bool = False
+    down: bool = False
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -77,7 +79,8 @@ class MachineUndo:
     @property
     def diff(self) -> tuple[DiffLine, ...]:
         """Everything that changes, in words."""
-        power = (DiffLine("power", "off", "on"),) if self.power_on else ()
+        was, then = ("on", "off, then on again") if self.down else ("off", "on")
+        power = (DiffLine("power", was, then),) if self.power_on else ()
         return (*diff(self), *power)
 
     def to_json(self) -> dict[str, Any]:
@@ -98,19 +101,36 @@ def way_back(
     undo_intents: Sequence[Intent] = (),
     force: bool = False,
     was_shut_down: bool = False,
+    power: PowerPolicy = "leave",
 ) -> MachineUndo:
     """How ``now`` gets back to ``before``.
 
     :param intents: everything vmboot was about to do to it since, the oldest first
     :param undo_intents: what an earlier undo, maybe a killed one, was about to do
     :param was_shut_down: it ran, and was shut down for its change
+    :param power: ``off`` plans for it to be shut down where that is needed
     """
     undo = _way_back(before, intents, undo_intents, now, force)
+    if power == "off" and undo.later and undo.machine.power is Power.ON:
+        return _after_shutdown(undo)
     if undo.verdict not in (Verdict.OK, Verdict.CHANGE) or not was_shut_down:
         return undo
     if undo.machine.power is not Power.OFF or undo.to_template:
         return undo
     return replace(undo, verdict=Verdict.CHANGE, power_on=True)
+
+
+def _after_shutdown(undo: MachineUndo) -> MachineUndo:
+    """It goes down, is restored, and runs again, unless it is a template then."""
+    return replace(
+        undo,
+        verdict=Verdict.CHANGE,
+        now=undo.later,
+        later=(),
+        problems=(),
+        down=True,
+        power_on=not undo.to_template,
+    )
 
 
 def _way_back(
@@ -181,7 +201,9 @@ def _restored(before: Machine, now: Machine, changes: tuple[Change, ...]) -> Mac
         return replace(undo, verdict=Verdict.OK)
     if now.power is not Power.OFF and (undo.make_template or not _live(now, changes)):
         how = "power it off" if now.power is Power.ON else "resume it or discard its state"
-        problem = Problem("it must be powered off for that", f"{how}, then undo again")
+        problem = Problem(
+            "it must be powered off for that", f"{how}, then undo again; or undo with --power off"
+        )
         pending = replace(undo, verdict=Verdict.PENDING, problems=(problem,))
         return replace(pending, now=(), later=changes)
     return undo

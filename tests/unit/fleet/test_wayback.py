@@ -261,6 +261,17 @@ def test_one_in_a_running_machine_waits_for_its_power_off() -> None:
     assert (back.verdict, back.now) == (Verdict.PENDING, ())
 
 
+def test_one_in_a_running_machine_that_may_be_shut_down_goes_back_and_runs_again() -> None:
+    intents, now = with_bdm(OCCUPIED)
+    back = way_back(OCCUPIED, intents, replace(now, power=Power.ON), power="off")
+
+    assert (back.verdict, back.later, back.problems) == (Verdict.CHANGE, (), ())
+    assert (back.down, back.power_on) == (True, True)
+    assert back.diff[-1].after == "off, then on again"
+    asleep = way_back(OCCUPIED, intents, replace(now, power=Power.SUSPENDED), power="off")
+    assert (asleep.verdict, asleep.down) == (Verdict.PENDING, False)
+
+
 def test_a_name_alone_goes_at_once() -> None:
     before = with_bdm(OCCUPIED)[1]
     intents = [Step(before, (SetExtra("vmboot.media", BDM_MEDIA, "x"),)).intent]

@@ -14,10 +14,14 @@ from vmboot.cli.interrupt import explained_interrupt
 from vmboot.cli.options import (
     FILE,
     Connection,
+    PowerPolicy,
+    check_power,
     connection_options,
     events_option,
     gathered,
+    hard_power_off_option,
     limit_option,
+    power_option,
     yes_option,
 )
 from vmboot.cli.options import command as make_command
@@ -44,6 +48,8 @@ class Options:
     fleet: Path | None = None
     limit: tuple[str, ...] = ()
     force: bool = False
+    power: PowerPolicy = "leave"
+    hard_power_off: bool = False
     dry_run: bool = False
     yes: bool = False
     events: bool = False
@@ -63,6 +69,8 @@ class Options:
 @click.option(
     "--force", is_flag=True, help="Also restore machines that somebody changed since the run."
 )
+@power_option
+@hard_power_off_option
 @click.option("--dry-run", is_flag=True, help="Show what would be restored and stop.")
 @yes_option
 @events_option
@@ -73,8 +81,9 @@ def command(terminal: Terminal, **values: Any) -> Exit:
     RUN is an id that 'vmboot runs' lists, of a run or of a rollout (that is all of its waves), or
     'last': the newest apply or rollout that is not undone. Shows what will be restored and asks
     first.
-    Machines that the run had shut down are powered on again. A machine that somebody else changed
-    since is left alone and named, unless --force is given.
+    Machines that the run had shut down are powered on again, and so are those that --power off
+    shuts down to restore them; without it running machines wait where they have to be off.
+    A machine that somebody else changed since is left alone and named, unless --force is given.
     An undo is a run too: it can be undone.
     """
     return run(gathered(Options, values), terminal)
@@ -86,10 +95,13 @@ def run(options: Options, terminal: Terminal) -> Exit:
     from vmboot.cli.views.undo import undo_plan_view
     from vmboot.fleet.whichrun import find_runs
 
+    check_power(options.power, hard=options.hard_power_off)
     found = find_runs(options.run, api.runs())
     fleet = None if options.fleet is None else api.load_fleet(options.fleet)
     with session_of(fleet, options.connection, terminal) as session:
-        plan = api.plan_undo(found.id, session, limit=options.limit, force=options.force)
+        plan = api.plan_undo(
+            found.id, session, limit=options.limit, force=options.force, power=options.power
+        )
         shown = _Shown(terminal, found, plan)
         if found.undone_by and not plan.has_changes:
             terminal.note(f"{found.id} is already undone, by {found.undone_by}: nothing to do")
@@ -109,15 +121,17 @@ def run(options: Options, terminal: Terminal) -> Exit:
                 session,
                 limit=options.limit,
                 force=options.force,
+                power=options.power,
+                hard_power_off=options.hard_power_off,
                 sink=sink,
             )
     return shown.end(result, interrupt.told(exit_of_undo(result)))
 
 
 def _confirmed(terminal: Terminal, shown: _Shown, session: Session) -> bool:
-    from vmboot.cli.views.undo import power_on_words
+    from vmboot.cli.views.undo import power_words
 
-    words = power_on_words(shown.plan)
+    words = power_words(shown.plan)
     question = f"Restore what {shown.found.id} changed on {session.host}?"
     return terminal.confirm(f"{words}.\n{question}" if words else question, flag="--yes")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
@@ -157,12 +157,18 @@ def announced(paths: Sequence[str], noun: str, what: str) -> str:
     return f"{plural(len(paths), noun)} {what}: {', '.join(names)}{more}"
 
 
-def problems(machines: Iterable[tuple[str, Iterable[Problem]]]) -> RenderableType | None:
-    """Refusals and warnings, each with the machines it is about, by inventory path."""
+def problems(
+    machines: Iterable[tuple[str, Iterable[Problem]]], *, pending: Collection[str] = ()
+) -> RenderableType | None:
+    """Refusals and warnings, each with the machines it is about, by inventory path.
+
+    :param pending: paths of machines that only wait
+    """
     found: dict[tuple[str, str, str], list[str]] = {}
     for path, of_machine in machines:
         for problem in of_machine:
-            state = "warning" if problem.warning else "refused"
+            state = "pending" if path in pending else "refused"
+            state = "warning" if problem.warning else state
             found.setdefault((state, problem.message, problem.hint or ""), []).append(path)
     blocks = [_problem(*key, paths) for key, paths in sorted(found.items())]
     return stack(*blocks) if blocks else None

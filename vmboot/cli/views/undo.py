@@ -32,8 +32,11 @@ def undo_plan_view(plan: UndoPlan, found: Found) -> RenderableType:
         heading(f"Undo of {found.id} on {plan.vcenter}"),
         line("\n".join(told(run) for run in reversed(found.runs))),
         diffs(Diff(each.machine.path, each.diff) for each in plan.machines if _work(each.verdict)),
-        problems((each.machine.path, each.problems) for each in plan.machines),
-        line(f"{power_on_words(plan)}.", "bold red") if powered_on(plan) else None,
+        problems(
+            ((each.machine.path, each.problems) for each in plan.machines),
+            pending={m.machine.path for m in plan.machines if m.verdict is Verdict.PENDING},
+        ),
+        line(f"{power_words(plan)}.", "bold red") if power_words(plan) else None,
         line(_copies(plan)) if plan.left else None,
         line(_certificates(plan)) if plan.certificates else None,
         line("\n".join(_documents(plan))) if _documents(plan) else None,
@@ -76,15 +79,20 @@ def told(run: RunSummary) -> str:
 
 
 def powered_on(plan: UndoPlan) -> tuple[str, ...]:
-    """Inventory paths of machines that the undo starts, because the run had shut them down."""
+    """Inventory paths of machines that the undo starts: the run or the undo shut them down."""
     return tuple(each.machine.path for each in plan.machines if each.power_on)
 
 
-def power_on_words(plan: UndoPlan) -> str:
-    """Which machines are started; ``""`` if none."""
-    return announced(
-        powered_on(plan), "machine", "that the run had shut down WILL BE POWERED ON again"
+def power_words(plan: UndoPlan) -> str:
+    """Which machines go down, and which are started; ``""`` if none."""
+    down = [each.machine.path for each in plan.machines if each.down]
+    off = [path for path in powered_on(plan) if path not in down]
+    what = "WILL BE SHUT DOWN now, restored and powered on again"
+    words = (
+        announced(down, "running machine", what),
+        announced(off, "machine", "that the run had shut down WILL BE POWERED ON again"),
     )
+    return ".\n".join(each for each in words if each)
 
 
 def undo_summary(plan: UndoPlan) -> str:

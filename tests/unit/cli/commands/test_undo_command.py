@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from vmboot.cli.commands.undo import Options, run
 from vmboot.cli.main import main
 from vmboot.cli.options import Connection
 from vmboot.errors import InputError, NotFoundError
+from vmboot.fleet.plan import Problem, Verdict
 from vmboot.fleet.result import Done
 
 RESULT = fleets.result(fleets.outcome("a"))
@@ -48,6 +50,33 @@ def test_machines_that_will_be_started_are_announced_and_named_in_the_question(m
     words = "1 machine that the run had shut down WILL BE POWERED ON again: a."
     assert words in out(screen)
     assert f"{words}\nRestore what r1 changed" in err(screen)
+
+
+def test_machines_that_will_go_down_are_announced_and_named_in_the_question(monkeypatch):
+    going = replace(fleets.restoring("a", power_on=True), down=True)
+    seam = record(monkeypatch, plan_undo=fleets.undo_plan(going))
+    screen = asked()
+    run(options(power="off"), screen)
+    words = "1 running machine WILL BE SHUT DOWN now, restored and powered on again: a."
+    assert words in out(screen)
+    assert f"{words}\nRestore what r1 changed" in err(screen)
+    assert "had shut down" not in out(screen)
+    assert seam.called("plan_undo")["power"] == "off"
+
+
+def test_machines_that_wait_are_pending_and_not_refused(monkeypatch):
+    problem = Problem("it must be powered off for that", hint="power it off")
+    waits = replace(fleets.restoring("a"), verdict=Verdict.PENDING, problems=(problem,))
+    record(monkeypatch, plan_undo=fleets.undo_plan(waits))
+    screen = asked()
+    run(options(dry_run=True), screen)
+    assert "pending: it must be powered off for that" in out(screen)
+    assert "refused" not in out(screen)
+
+
+def test_a_hard_power_off_without_power_off_is_refused():
+    with pytest.raises(InputError, match="without --power off"):
+        run(options(hard_power_off=True), asked())
 
 
 def test_no_means_nothing_is_done(monkeypatch):
