@@ -35,6 +35,7 @@ def test_stale_edit_and_undo_tell_the_same_story(shell: Shell, lab: Vcenter) -> 
     shown = shell.run("media", "edit", "--servers", "10.0.0.99", "--power", "off", "--dry-run")
     assert shown.code == 6
     assert "10.0.0.99" in shown.out
+    assert "one boot server only: no failover" in " ".join(shown.out.split())
     assert "Waves: canary: 1 machine, then wave 1: " in shown.out
     assert shell.run("media", "stale").code == 0
 
@@ -53,3 +54,18 @@ def test_stale_edit_and_undo_tell_the_same_story(shell: Shell, lab: Vcenter) -> 
     assert undone.code == 0, undone.out
     assert "has its text from before back" in " ".join(undone.out.split())
     assert shell.run("media", "stale").code == 0
+
+
+def test_a_list_that_cannot_be_used_is_said_of_the_flag_before_anybody_logs_in(
+    shell: Shell, lab: Vcenter
+) -> None:
+    lab.reset_counters()
+    ended = shell.run("media", "edit", "--servers", "10.0.0.1,10.0.0.999", "--json")
+    assert (ended.code, lab.counters().total_calls) == (2, 0)
+    assert ended.error["message"].startswith("--servers: '10.0.0.999' is not")
+    assert ended.error["place"] is None
+
+
+def test_the_list_that_the_document_has_is_no_edit(shell: Shell) -> None:
+    same = shell.run("media", "edit", "--servers", "10.0.0.11,10.0.0.12", "--dry-run", "--json")
+    assert same.document["document"] == []

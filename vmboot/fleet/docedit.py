@@ -19,7 +19,9 @@ from typing import Any
 
 from vmboot.errors import InputError, RefusedError
 from vmboot.fleet.journal import Edited
-from vmboot.fleet.specyaml import ListText, list_text, read_yaml
+from vmboot.fleet.listedit import replaced, server_entries, server_entry
+from vmboot.fleet.specyaml import list_text, read_yaml
+from vmboot.model import BootServer
 
 KEY = "boot_servers"
 _BY_HAND = "change boot_servers in the document by hand, then run 'vmboot apply'"
@@ -90,12 +92,13 @@ def _replace(file: Path, data: bytes) -> None:
         raise
 
 
-def with_servers(text: bytes, servers: Sequence[str], *, file: str) -> DocumentEdit:
+def with_servers(text: bytes, servers: Sequence[BootServer], *, file: str) -> DocumentEdit:
     """The document with ``servers`` as its boot server list.
 
-    A server that is listed already keeps its entry as it is written, its name included.
+    A server that is listed already keeps its entry as it is written, with its name and comments,
+    unless it is given another name. The list that the document has already changes nothing.
 
-    :param servers: addresses, in failover order
+    :param servers: in failover order
     :raises InputError: it is no YAML, has no such list, or the list cannot be replaced in place
     """
     located = read_yaml(text, file=file)
@@ -105,35 +108,35 @@ def with_servers(text: bytes, servers: Sequence[str], *, file: str) -> DocumentE
         raise InputError(
             f"there is no list of {KEY} to change",
             place=located.place((KEY,)),
-            hint=f"add '{KEY}: [{', '.join(servers)}]'",
+            hint=f"add '{KEY}: [{', '.join(server.address for server in servers)}]'",
         )
     if found.alias:
         raise InputError(f"{KEY} is an alias", place=located.key_place((KEY,)), hint=_BY_HAND)
-    listed = located.data[KEY]
-    texts = [source[start:end] for start, end in found.entries]
-    known = {_address(entry): text for entry, text in zip(listed, texts, strict=True)}
-    mapped = any(isinstance(entry, Mapping) for entry in listed)
-    entries = [known.get(each) or (f"{{address: {each}}}" if mapped else each) for each in servers]
-    value = _joined(found, entries, source)
-    after = (source[: found.start] + value + source[found.end :]).encode("utf-8")
-    _check(text, after, servers, file)
+    listed = [_server(entry) for entry in located.data[KEY]]
+    wanted = [_named(server, listed) for server in servers]
+    if wanted == listed:
+        return DocumentEdit(file, text, text)
+    old = dict(zip(listed, server_entries(source, found), strict=False))
+    mapped = any(isinstance(entry, Mapping) for entry in located.data[KEY])
+    new = [old.get(each) or server_entry(each, found, mapped=mapped) for each in wanted]
+    after = replaced(source, found, new).encode("utf-8")
+    _check(text, after, wanted, file)
     return DocumentEdit(file, text, after)
 
 
-def _address(entry: Any) -> str:
-    return str(entry.get("address", "") if isinstance(entry, Mapping) else entry)
+def _server(entry: Any) -> BootServer:
+    if not isinstance(entry, Mapping):
+        return BootServer(str(entry))
+    return BootServer(str(entry.get("address", "")), str(entry.get("name") or ""))
 
 
-def _joined(found: ListText, entries: Sequence[str], source: str) -> str:
-    """In the style of the list as it is."""
-    if found.flow:
-        return f"[{', '.join(entries)}]"
-    newline = "\r\n" if "\r\n" in source else "\n"
-    indent = " " * found.column
-    return f"{newline}{indent}".join(f"- {entry}" for entry in entries)
+def _named(server: BootServer, listed: Sequence[BootServer]) -> BootServer:
+    """Without a name of its own it keeps the one that the document has for its address."""
+    known = next((each for each in listed if each.address == server.address), server)
+    return server if server.name else known
 
 
-def _check(before: bytes, after: bytes, servers: Sequence[str], file: str) -> None:
+def _check(before: bytes, after: bytes, servers: Sequence[BootServer], file: str) -> None:
     """
     :raises InputError: something else changed, or the list is not what it should be
     """
@@ -145,7 +148,7 @@ def _check(before: bytes, after: bytes, servers: Sequence[str], file: str) -> No
         new = dict(read_yaml(after, file=file).data)
     except InputError:  # something else was an alias of the list
         raise impossible from None
-    found = [_address(entry) for entry in new.pop(KEY, None) or ()]
+    found = [_server(entry) for entry in new.pop(KEY, None) or ()]
     old.pop(KEY)
     if found != list(servers) or old != new:
         raise impossible

@@ -20,6 +20,7 @@ from vmboot.fleet.apply import apply_plan
 from vmboot.fleet.docedit import DocumentEdit, with_servers
 from vmboot.fleet.journal import FILE, Journal, runs_dir
 from vmboot.fleet.lock import run_lock
+from vmboot.fleet.newservers import new_servers
 from vmboot.fleet.plan import Plan, PowerPolicy
 from vmboot.fleet.planner import narrowed, plan_fleet
 from vmboot.fleet.result import RunResult
@@ -121,14 +122,14 @@ def plan_edit(
 ) -> EditPlan:
     """What it takes to give the fleet of ``file`` another server list; changes nothing.
 
-    :param servers: addresses, in failover order
+    :param servers: ``ADDRESS`` or ``NAME=ADDRESS``, in failover order
     :raises InputError: the document or the list cannot be used, or no media of it carry one
     """
     try:
         text = Path(file).read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}") from None
-    edit = with_servers(text, servers, file=str(file))
+    edit = with_servers(text, new_servers(servers), file=str(file))
     fleet = parse_fleet(edit.after, file=file)
     if not fleet.builds:
         raise InputError(

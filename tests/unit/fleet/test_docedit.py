@@ -3,13 +3,21 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vmboot.errors import InputError, RefusedError
-from vmboot.fleet.docedit import with_servers
+from vmboot.fleet import docedit
+from vmboot.fleet.newservers import new_servers
+from vmboot.model import BootServer
 
 NEW = ["10.0.0.21", "10.0.0.11"]
+
+
+def with_servers(text: bytes, servers: list[str], *, file: str) -> docedit.DocumentEdit:
+    given = [each.rpartition("=") for each in servers]
+    return docedit.with_servers(text, [BootServer(a, n) for n, _, a in given], file=file)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +51,77 @@ NEW = ["10.0.0.21", "10.0.0.11"]
 def test_only_the_list_changes_in_the_style_it_is_written_in(before: str, after: str) -> None:
     edit = with_servers(before.encode(), NEW, file="fleet.yml")
     assert edit.after.decode() == after
+
+
+LISTED = """\
+a: 1
+boot_servers:
+  # the new rack
+  - {name: pvs1, address: 10.0.0.11}  # rack 1
+  # the old rack,
+  # to be replaced
+  - name: pvs2  # not pvs02
+    address: 10.0.0.12  # rack 2
+  - 10.0.0.13
+# e
+b: 2
+"""
+
+
+def listed(*servers: str) -> str:
+    return with_servers(LISTED.encode(), list(servers), file="f").after.decode()
+
+
+@pytest.mark.parametrize("names", [("", ""), ("pvs1=", "pvs2=")])
+def test_the_same_list_again_changes_nothing(names: tuple[str, str]) -> None:
+    assert listed(f"{names[0]}10.0.0.11", f"{names[1]}10.0.0.12", "10.0.0.13") == LISTED
+
+
+def test_the_same_list_in_brackets_keeps_even_its_comments() -> None:
+    text = "boot_servers: [\n  10.0.0.11,  # a\n  10.0.0.12]\n"
+    assert with_servers(text.encode(), ["10.0.0.11", "10.0.0.12"], file="f").diff == ()
+    with pytest.raises(InputError, match="has comments, which an edit would lose"):
+        with_servers(text.encode(), ["10.0.0.12"], file="f")
+
+
+def test_a_server_that_stays_keeps_its_name_and_its_comments() -> None:
+    assert listed("pvs9=10.0.0.9", "10.0.0.12") == (
+        "a: 1\nboot_servers:\n  # the new rack\n  - {name: pvs9, address: 10.0.0.9}\n"
+        "  # the old rack,\n  # to be replaced\n  - name: pvs2  # not pvs02\n"
+        "    address: 10.0.0.12  # rack 2\n"
+        "# e\nb: 2\n"
+    )
+
+
+def test_a_server_may_get_another_name() -> None:
+    assert "- {name: new, address: 10.0.0.13}\n# e" in listed("10.0.0.11", "new=10.0.0.13")
+
+
+@pytest.mark.parametrize("name", ["null", "no", "a-b", "a: b", "x # y"])
+def test_names_are_read_back_as_they_were_given(name: str) -> None:
+    server = BootServer("10.0.0.1", name)
+    after = docedit.with_servers(b"boot_servers: [x]\n", [server], file="f").after
+    (found,) = yaml.load(after, yaml.BaseLoader)["boot_servers"]
+    assert (found["name"], found["address"]) == (name, "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("servers", "words"),
+    [
+        ([], "--servers: no boot server is given"),
+        (["10.0.0.1", "b=10.0.0.1"], "--servers: 10.0.0.1 is given twice"),
+        (["10.0.0.999"], "--servers: .*10.0.0.999"),
+        (["a b=10.0.0.1"], "--servers: "),
+        (["pvs1="], "--servers: "),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_the_command_lines_fault(
+    servers: list[str], words: str
+) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        new_servers(servers, what="--servers")
+    assert caught.value.place is None
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(

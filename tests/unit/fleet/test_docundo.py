@@ -7,6 +7,7 @@ import pytest
 from vmboot.fleet.docedit import with_servers
 from vmboot.fleet.docundo import DocumentUndo, plan_documents
 from vmboot.fleet.journal import Edited
+from vmboot.model import BootServer
 
 BEFORE = b"boot_servers: [10.0.0.1]  # hall 3\n"
 
@@ -15,7 +16,7 @@ BEFORE = b"boot_servers: [10.0.0.1]  # hall 3\n"
 def edited(tmp_path: Path) -> Edited:
     file = tmp_path / "fleet.yml"
     file.write_bytes(BEFORE)
-    edit = with_servers(BEFORE, ["10.0.0.2"], file=str(file))
+    edit = with_servers(BEFORE, [BootServer("10.0.0.2")], file=str(file))
     edit.write()
     return edit.record
 

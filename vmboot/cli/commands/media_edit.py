@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Options:
     """
-    :param servers: addresses, separated by commas
+    :param servers: ADDRESS or NAME=ADDRESS each, separated by commas
     """
 
     fleet: Path
@@ -60,15 +60,15 @@ class Options:
     "edit",
     example="""
     vmboot media edit fleet.yml --servers 10.0.0.21,10.0.0.22
-    vmboot media edit fleet.yml --servers pvs1.example.net --power off --yes
+    vmboot media edit fleet.yml --servers pvs1=pvs1.example.net,pvs2=10.0.0.22 --power off --yes
     """,
 )
 @fleet_argument
 @click.option(
     "--servers",
-    metavar="ADDRESS[,ADDRESS...]",
+    metavar="[NAME=]ADDRESS[,...]",
     required=True,
-    help="The new boot servers, in failover order.",
+    help="The new boot servers, in failover order; one that is listed already keeps its name.",
 )
 @limit_option
 @power_option
@@ -94,7 +94,9 @@ def run(options: Options, terminal: Terminal) -> Exit:
     check_power(options.power, hard=options.hard_power_off)
     from vmboot import api
     from vmboot.cli.views.mediaedit import edit_plan_view
+    from vmboot.fleet.newservers import new_servers
 
+    new_servers(options.addresses, what="--servers")  # its errors need no vCenter
     with fleet_and_session(options.fleet, options.connection, terminal) as (fleet, session):
         with watching(terminal, events=options.events) as sink:
             planned = api.plan_edit(
