@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ _TRIES = 2
 _HTTP_PORT = 80
 _TFTP_PORT = 69
 _BLOCK = 1 << 16
+
+# tftpy logs each resent packet as a warning, which Python prints to the screen where nobody has
+# set up logging. Who has set it up still gets them.
+logging.getLogger("tftpy").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def test_a_raw_disk_is_not_called_a_vmdk():
     [
         (
             "a/x.vhd",
-            "write a/x.img, then qemu-img convert -f raw -O vpc -o subformat=fixed,force_size a/x.img a",
+            "write a/x.img, then qemu-img convert -f raw -O vpc -o subformat=fixed,force_size a/",
         ),
         ("x.VHDX", "write x.img, then qemu-img convert -f raw -O vhdx x.img x.VHDX"),
         ("x.iso", "vmboot media iso"),
