@@ -111,6 +111,12 @@ def test_a_machine_of_method_bdm_after_an_apply(
     assert {disk.image for disk in blank} == {None}
 
 
+def test_a_machine_that_is_to_get_a_boot_disk_and_has_none_yet(disk_site: Site) -> None:
+    fleet = disk_site.fleet("targets: [{vms: pvs-001, method: bdm}]\n")
+    with pytest.raises(RefusedError, match="pvs-001 holds no boot disk yet: apply first"):
+        machine_for(fleet, disk_site.session, "pvs-001")
+
+
 def test_a_machine_whose_own_disk_was_put_before_the_bdm_disk(
     disk_site: Site, tmp_path: Path
 ) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmboot.errors import AmbiguousError, MediaError, NotFoundError, RefusedError
-from vmboot.fleet.resolve import one_or_pattern
+from vmboot.fleet.resolve import one_or_pattern, resolve
 from vmboot.media.inspect import inspect
-from vmboot.model import BootConfig
+from vmboot.model import BootConfig, BootMethod
 from vmboot.vsphere.cdrom import boot_slot
 from vmboot.vsphere.disks import beside, read_descriptor, relative
-from vmboot.vsphere.inventory import read_index, read_machines
+from vmboot.vsphere.inventory import Index, read_index, read_machines
 from vmboot.vsphere.machine import CdBacking, Device, Machine
 from vmboot.vsphere.ourdisks import is_ours
 from vmboot.vsphere.placement import DatastoreChoice, choice_of
@@ -63,7 +63,8 @@ def machine_for(fleet: Fleet, session: Session, name: str) -> Subject:
     :param name: name or inventory path
     :raises NotFoundError: there is none
     :raises AmbiguousError: there are several
-    :raises RefusedError: its media lie on a datastore that is gone, or are no boot media at all
+    :raises RefusedError: its media lie on a datastore that is gone, or are no boot media at all; or
+        it is to boot from a BDM disk and holds no media at all
     """
     index = read_index(session, datacenter=fleet.vcenter.datacenter)
     entries = one_or_pattern(index, name)
@@ -79,6 +80,8 @@ def machine_for(fleet: Fleet, session: Session, name: str) -> Subject:
     backing = drive.backing if drive else None
     iso = _iso(session, backing) if backing and backing.kind == "iso" else None
     found = tuple(_disks(session, machine))
+    if iso is None and not any(disk.image for disk in found):
+        _check_method(fleet, index, machine)
     return Subject(
         machine=machine,
         slot=slot,
@@ -87,6 +90,16 @@ def machine_for(fleet: Fleet, session: Session, name: str) -> Subject:
         config=_config(machine, backing, iso, found) or fleet.boot_config(),
         disks=found,
     )
+
+
+def _check_method(fleet: Fleet, index: Index, machine: Machine) -> None:
+    """:raises RefusedError: a machine without media is to boot from a BDM disk"""
+    wishes = resolve(fleet, index, missing=[])
+    if any(w.entry.moid == machine.moid and w.method is BootMethod.BDM for w in wishes):
+        raise RefusedError(
+            f"{machine.path} holds no boot disk yet: apply first",
+            hint="run 'vmboot apply'; a rehearsal boots what the vCenter holds",
+        )
 
 
 def in_boot_order(machine: Machine) -> tuple[tuple[Slot, Device], ...]:
