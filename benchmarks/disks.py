@@ -82,7 +82,7 @@ def measure() -> Report:
                 "apply with imports and read-back, over the floor", apply_s / floor_s(), 1.5, "×"
             ),
             Claim("imports a datastore", imports, 1),
-            Claim(f"peak memory for {VMS:,} VMs", applied.peak_mb, 110, " MiB"),
+            Claim(f"peak memory for {VMS:,} VMs", applied.peak_mb, 130, " MiB"),
             Claim("writes of a second apply", writes, 0),
         ),
         notes=(_note(applied, apply_s, process_s),),
