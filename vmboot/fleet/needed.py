@@ -41,13 +41,27 @@ class Needed:
     uploads: Mapping[str, str] = field(default_factory=dict)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def reason(self, info: FileInfo) -> str | None:
-        """Why a file has to stay; ``None`` if nothing needs it."""
+    def reason(self, info: FileInfo, datastore: str = "") -> str | None:
+        """Why a file has to stay; ``None`` if nothing needs it.
+
+        :param datastore: its name, so that of a master's machines those on it are told
+        """
         name = file_name(info.path)
         if name in self.holders.by_file:
             who = self.holders.by_file[name]
-            return _copied_for(who) if our_name(name) else _held_by(who)
+            return self._copied_for(name, datastore) if our_name(name) else _held_by(who)
         return self._needed(name, info)
+
+    def _copied_for(self, name: str, datastore: str) -> str:
+        here = {
+            who: None
+            for path, holders in self.holders.by_disk.items()
+            if our_name(path) == name and path.startswith(f"[{datastore}] ")
+            for who in holders
+        }
+        if here:
+            return _copied_for(tuple(here))
+        return f"{_copied_for(self.holders.by_file[name])} on another datastore"
 
     def reason_of_copy(self, copy: Copying, info: FileInfo) -> str | None:
         """The same for one machine's copy of a BDM disk: others have copies of the same name."""

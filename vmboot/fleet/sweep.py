@@ -147,7 +147,7 @@ class _Found:
         if self.copy is not None:
             reason = needed.reason_of_copy(self.copy, self.info)
         else:
-            reason = needed.reason(self.info)
+            reason = needed.reason(self.info, self.datastore.name)
         fate = Fate.REMOVE if reason is None else Fate.KEEP
         nobody = _UNENDED if self.kind in (Kind.PART, Kind.DISK_PART) else _NOBODY
         return SweepFile(

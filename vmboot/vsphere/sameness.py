@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vmboot.vsphere.machine import BootEntry, CdBacking, Connection, Device, DeviceKind, Machine
-from vmboot.vsphere.ourdisks import DISPLACED_KEY, MEDIA_KEY
+from vmboot.vsphere.ourdisks import DISPLACED_KEY, MEDIA_KEY, our_name
 from vmboot.vsphere.securedb import changes_between
-from vmboot.vsphere.slots import Slot, disks, drives
+from vmboot.vsphere.slots import Slot, disks, drives, slot_of
 from vmboot.vsphere.twins import twin_disks
 
 EMPTY_DRIVE = CdBacking(kind="remote-passthrough", exclusive=False)
@@ -141,5 +141,12 @@ def _order_words(machine: Machine) -> str:
 
 
 def _entry_words(entry: BootEntry, machine: Machine) -> str:
-    labels = {device.key: device.label for device in machine.hardware.devices}
-    return labels.get(entry.key or 0, "") or f"{entry.kind} {entry.key or ''}".strip()
+    """By its label, or else by its place: a key says nothing to a person."""
+    if entry.key is None:
+        return entry.kind
+    device = next((d for d in machine.hardware.devices if d.key == entry.key), None)
+    if device is None:
+        return f"a {entry.kind} that is gone"
+    slot = slot_of(machine.hardware, device)
+    place = f"{entry.kind} {slot}" if slot is not None else entry.kind
+    return device.label or (f"BDM {place}" if our_name(device.file) else place)

@@ -45,6 +45,19 @@ def test_a_holder_counts_whatever_the_datastore_is_called() -> None:
     assert Needed(Holders({NAME: ("/DC1/vm/a",)}), now=NOW).reason(info()) == "/DC1/vm/a holds it"
 
 
+def test_of_a_master_those_machines_count_that_are_on_its_datastore() -> None:
+    name = "vmboot-boot-0123456789ab.vmdk"
+    master = info(path=f"vmboot/{name}")
+    by_disk = {f"[a] m{n}/{name}": (f"/DC1/vm/m{n}",) for n in range(3)}
+    by_disk[f"[b] x/{name}"] = ("/DC1/vm/x",)
+    everybody = tuple(who for (who,) in by_disk.values())
+    found = Needed(Holders({name: everybody}, by_disk=by_disk), now=NOW)
+    assert found.reason(master, "a") == "/DC1/vm/m0 and 2 more boot from a copy of it"
+    assert found.reason(master, "b") == "/DC1/vm/x boots from a copy of it"
+    there = "/DC1/vm/m0 and 3 more boot from a copy of it on another datastore"
+    assert found.reason(master, "c") == there
+
+
 def test_a_part_stays_only_for_its_upload() -> None:
     part = info(path=f"{X}.01234567.part")
     assert Needed(Holders({NAME: ("/DC1/vm/a",)}), {NAME: "undo"}, now=NOW).reason(part) is None

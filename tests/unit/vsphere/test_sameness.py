@@ -141,3 +141,12 @@ def test_what_does_not_matter_is_no_difference(found: Machine):
 )
 def test_backings_are_compared_by_what_they_hold(one, two, same: bool):
     assert same_backing(one, two) is same
+
+
+def test_a_boot_order_is_told_without_internal_keys():
+    added = replace(disk(SCSI, key=-302, file=BDM), label="")
+    ordered = replace(with_devices(added, nic()), boot_order=(BootEntry("disk", -302),))
+    other = replace(ordered, boot_order=(BootEntry("disk", 9),))
+    assert same_boot(ordered, other) == (
+        "the boot order is a disk that is gone instead of BDM disk SCSI 0:0",
+    )

@@ -104,7 +104,8 @@ def run(options: Options, terminal: Terminal) -> Exit:
         )
         shown = _Shown(terminal, found, plan)
         if found.undone_by and not plan.has_changes:
-            terminal.note(f"{found.id} is already undone, by {found.undone_by}: nothing to do")
+            by = "" if found.undone_by == found.id else f", by {found.undone_by}"
+            terminal.note(f"{found.id} is already undone{by}: nothing to do")
             return shown.end(None, Exit.OK)
         terminal.show(lambda: undo_plan_view(plan, found))
         if options.dry_run:

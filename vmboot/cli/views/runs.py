@@ -54,7 +54,8 @@ def _run(run: RunSummary) -> str:
 
 def _state(run: RunSummary) -> str:
     if run.undone_by:
-        return f"undone by {run.undone_by}"
+        itself = run.undone_by in (run.id, run.rollout)
+        return "nothing was left to undo" if itself else f"undone by {run.undone_by}"
     if not run.finished:
         return "unfinished: apply again to repair it"
     failed = run.counts.get("failed", 0)

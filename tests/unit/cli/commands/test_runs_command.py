@@ -18,7 +18,7 @@ RUNS = (
         machines=30,
         rollout=ROLLOUT,
         wave="wave 1",
-        undone_by=ROLLOUT,
+        undone_by="rollout-20261121-235000-aaaa",
         **FACTS,
     ),
     RunSummary(
@@ -43,9 +43,17 @@ r1                             2026-11-21 22:04   apply, 2 machines: undone by
 rollout-20261121-233135-60b7   2026-11-21 22:04   rollout, 32 machines: 2 waves
   20261121-2332-b7c7           2026-11-21 22:04   apply wave 1, 30 machines:
                                                   undone by
-                                                  rollout-20261121-233135-60b7
+                                                  rollout-20261121-235000-aaaa
   20261121-2331-a0a0           2026-11-21 22:04   apply canary, 2 machines: ok
 """
+
+
+def test_a_run_that_left_nothing_to_undo_is_not_undone_by_itself(monkeypatch):
+    empty = RunSummary("r9", "apply", fleet="/f.yml", undone_by="r9", **FACTS)
+    record(monkeypatch, runs=(empty,))
+    screen = terminal(width=120)
+    assert run(Options(), screen) == 0
+    assert "apply, 0 machines: nothing was left to undo" in out(screen)
 
 
 def test_at_80_columns_no_id_and_no_date_is_broken_and_waves_stand_under_their_rollout(monkeypatch):

@@ -128,6 +128,14 @@ def test_what_cannot_go_back_is_shown_with_the_reason(monkeypatch):
     assert "refused: it does not exist any more\n  /DC1/vm/PVS/b\n  hint: there is" in out(screen)
 
 
+def test_what_had_nothing_to_undo_is_not_said_to_be_undone_by_itself(monkeypatch):
+    runs = (fleets.summary("r1", undone_by="r1"),)
+    record(monkeypatch, runs=runs, plan_undo=fleets.undo_plan(fleets.restored("a")))
+    screen = terminal()
+    assert run(options(), screen) == 0
+    assert "r1 is already undone: nothing to do" in err(screen)
+
+
 def test_what_is_undone_already_is_not_undone_again(monkeypatch):
     runs = (fleets.summary("r1", undone_by="r2"),)
     seam = record(monkeypatch, runs=runs, plan_undo=fleets.undo_plan(fleets.restored("a")))
