@@ -25,6 +25,7 @@ _CONTROLLERS: Mapping[str, str] = {
     "ParaVirtualSCSIController": "pvscsi",
     "VirtualLsiLogicController": "lsilogic",
     "VirtualLsiLogicSASController": "lsilogicsas",
+    "VirtualBusLogicController": "buslogic",
 }
 VARIABLES = "variables.fd"
 _BOOT_DEVICES = ("cdrom", "disk", "ethernet")

@@ -19,6 +19,8 @@ _DRIVERS = {
     "lsilogicsas": "mptsas1068",
     _VIRTIO: "virtio-scsi-pci",
 }
+_NAMES = {"pvscsi": "PVSCSI", "buslogic": "BusLogic"}
+_NAMES |= {"lsilogic": "LSI Logic", "lsilogicsas": "LSI Logic SAS"}
 _UNITS = {"lsilogic": 7, "lsilogicsas": 8, "sata": 6, "ide": 2}  # as many as QEMU's have
 
 
@@ -79,17 +81,18 @@ def quoted(path: Path) -> str:
 
 def _played(controller: str, firmware: Firmware) -> str:
     """The controller that is put in: distributions' UEFI for QEMU drives none of VMware's SCSI."""
+    if controller in SCSI and firmware is Firmware.UEFI:
+        return _VIRTIO
     if controller in _DRIVERS:
-        return _VIRTIO if firmware is Firmware.UEFI else controller
+        return controller
     return controller if controller in ("sata", "ide", "nvme") else "pvscsi"
 
 
 def _other_controller(disk: RehearsalDisk, firmware: Firmware) -> str:
+    name = _NAMES.get(disk.controller, disk.controller)
     if disk.controller in SCSI and firmware is Firmware.UEFI:
-        return (
-            f"the disks at {disk.controller} are at VirtIO SCSI here: QEMU's UEFI drives no other"
-        )
-    return f"the disks at {disk.controller} are at PVSCSI here: QEMU has no {disk.controller}"
+        return f"the disks at {name} are at VirtIO SCSI here: QEMU's UEFI drives no other"
+    return f"the disks at {name} are at PVSCSI here: QEMU has no {name}"
 
 
 def _backing(image: Path | None, node: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from vmboot.errors import InputError
 from vmboot.model import Firmware
 
 BootDevice = Literal["cdrom", "disk", "ethernet"]
-SCSI = ("pvscsi", "lsilogic", "lsilogicsas", "virtio-scsi")
+SCSI = ("pvscsi", "lsilogic", "lsilogicsas", "buslogic", "virtio-scsi")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 
 
@@ -19,8 +19,8 @@ _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 class RehearsalDisk:
     """A disk of the VM.
 
-    :param controller: ``pvscsi``, ``lsilogic``, ``lsilogicsas``, ``virtio-scsi``, ``sata``, ``ide``
-        or ``nvme``
+    :param controller: ``pvscsi``, ``lsilogic``, ``lsilogicsas``, ``buslogic``, ``virtio-scsi``,
+        ``sata``, ``ide`` or ``nvme``
     :param image: raw bytes to boot from, never written to; ``None`` plays a blank disk
     :param number: of the controller, 0 for the first of its kind
     :param unit: of the disk at its controller

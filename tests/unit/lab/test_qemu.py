@@ -86,6 +86,8 @@ def test_disks_of_one_controller_share_it_by_unit():
         (Firmware.BIOS, "pvscsi", "pvscsi"),
         (Firmware.BIOS, "lsilogic", "lsi53c895a"),
         (Firmware.BIOS, "lsilogicsas", "mptsas1068"),
+        (Firmware.BIOS, "buslogic", "pvscsi"),
+        (Firmware.UEFI, "buslogic", "virtio-scsi-pci"),
         (Firmware.BIOS, "sata", "ich9-ahci"),
         (Firmware.UEFI, "pvscsi", "virtio-scsi-pci"),
         (Firmware.UEFI, "virtio-scsi", "virtio-scsi-pci"),
@@ -96,12 +98,18 @@ def test_disk_controller(firmware, kind, driver):
     assert disks_of(firmware, RehearsalDisk(kind))[0]["driver"] == driver
 
 
+def test_a_controller_that_qemu_has_not_is_named():
+    vm = machine(Firmware.BIOS, disks=(RehearsalDisk("buslogic"),))
+    command = qemu_command(vm, qemu=Path("/qemu"), files=FLASH, netdev="none,id=net0")
+    assert "the disks at BusLogic are at PVSCSI here: QEMU has no BusLogic" in command.differences
+
+
 def test_other_controllers_and_units_are_said():
     disks = (RehearsalDisk("lsilogic"), RehearsalDisk("sata", unit=29))
     vm = machine(Firmware.UEFI, disks=disks)
     command = qemu_command(vm, qemu=Path("/qemu"), files=FLASH, netdev="none,id=net0")
     assert command.differences == (
-        "the disks at lsilogic are at VirtIO SCSI here: QEMU's UEFI drives no other",
+        "the disks at LSI Logic are at VirtIO SCSI here: QEMU's UEFI drives no other",
         "the disk at SATA 0:29 is left out: QEMU has no such unit",
     )
 
