@@ -30,6 +30,9 @@ __all__ = [
 ]
 
 
+_NAMED = 3  # as many programs an error names
+
+
 @dataclass(frozen=True)
 class LoaderSet:
     """The programs that go on media; a field is empty when no chosen firmware needs it.
@@ -250,12 +253,21 @@ def _unable(part: Part, loader: Loader) -> str:
 def _lack(choice: Choice) -> str:
     if not choice.rejected:
         return f"{choice.title} is not installed"
-    words = [
-        f"{loader.path} ({loader.version or 'no version'}) {reason}"
-        for loader, reason in choice.rejected
-        if not reason.startswith("is for ")
-    ]
+    against: dict[str, list[Loader]] = {}
+    for loader, reason in choice.rejected:
+        if not reason.startswith("is for "):
+            against.setdefault(reason, []).append(loader)
+    words = [_rejected(loaders, reason) for reason, loaders in against.items()]
     return f"{choice.title}: " + (", ".join(words) or "only for other processors")
+
+
+def _rejected(loaders: Sequence[Loader], reason: str) -> str:
+    """One with its path; several by name, for their paths are in ``vmboot loaders status``."""
+    if len(loaders) == 1:
+        return f"{loaders[0].path} ({loaders[0].version or 'no version'}) {reason}"
+    names = list(dict.fromkeys(loader.path.name for loader in loaders))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}: each {reason}"
 
 
 def _read(loader: Loader) -> bytes:

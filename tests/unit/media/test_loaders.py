@@ -74,6 +74,21 @@ def test_debian_12s_ipxe_is_refused_for_uefi_with_the_cure(
     assert "vmboot loaders fetch" in caught.value.hint
 
 
+def test_many_loaders_that_will_not_do_are_named_and_not_listed(
+    bare_machine: Path, debian: None
+) -> None:
+    folder = shelf(bare_machine / "x", ipxe_efi=b"")
+    for number in range(5):
+        old = ipxe_efi(OLD, autoexec=False) + bytes(number)
+        (folder / f"ipxe-{number}.efi").write_bytes(old)
+    with pytest.raises(MissingToolError) as caught:
+        select_loaders([UEFI], dirs=[folder])
+    assert caught.value.message == (
+        "no loader for UEFI media: iPXE for UEFI (ipxe.efi): ipxe-0.efi, ipxe-1.efi, ipxe-2.efi "
+        "and 2 more: each ignores autoexec.ipxe, so it cannot boot UEFI media"
+    )
+
+
 def test_debian_12s_ipxe_is_good_enough_for_bios(bare_machine: Path) -> None:
     folder = shelf(bare_machine / "x", ipxe_lkrn=lkrn(OLD, abilities=()), ipxe_efi=b"")
     assert select_loaders([BIOS], dirs=[folder]).loaders["ipxe_lkrn"].version == OLD
