@@ -120,7 +120,9 @@ def python_page() -> str:
         "raise `vmboot.errors.VmbootError` (with `hint` and `place`), never print, ask or exit, "
         "and tell their progress to `sink` as `vmboot.events.Event`. Public are the names in "
         "`vmboot.__all__`, `vmboot.errors`, `vmboot.events`, and the attributes and `to_json()` of "
-        "what the verbs return; all other modules may change in any version. A whole program: "
+        "what the verbs return; all other modules may change in any version. The keys of a value's "
+        "`to_json()` are those of the command's `--json`; a command that prints several values has "
+        "each under a key of its own (`apply`: `plan` and `result`). A whole program: "
         "[examples/apply_fleet.py](../../examples/apply_fleet.py).",
     ]
     for name in api.__all__:

@@ -36,6 +36,6 @@ class LazyGroup(click.RichGroup):
 
 root = LazyGroup(
     name="vmboot",
-    help="Boot fleets of VMware VMs from a shared ISO.",
+    help="Boot fleets of VMware VMs by boot ISO, boot disk or PXE.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -62,7 +62,7 @@ def top_help(*, colour: bool) -> str:
         return f"\x1b[1m{text}\x1b[0m" if colour else text
 
     lines = [
-        "Boot fleets of VMware VMs from a shared ISO: plan, apply, prove, undo.",
+        "Boot fleets of VMware VMs by boot ISO, boot disk or PXE: plan, apply, undo.",
         "",
         f"{bold('Usage:')} vmboot COMMAND [OPTIONS]",
     ]
