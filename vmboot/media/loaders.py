@@ -258,7 +258,7 @@ def _lack(choice: Choice) -> str:
         if not reason.startswith("is for "):
             against.setdefault(reason, []).append(loader)
     words = [_rejected(loaders, reason) for reason, loaders in against.items()]
-    return f"{choice.title}: " + (", ".join(words) or "only for other processors")
+    return f"{choice.title}: " + (", and ".join(words) or "only for other processors")
 
 
 def _rejected(loaders: Sequence[Loader], reason: str) -> str:

@@ -13,7 +13,7 @@ from vmboot.cli.files import check_new, write_once
 from vmboot.cli.options import DIRECTORY, FILE, gathered
 from vmboot.cli.options import command as make_command
 from vmboot.cli.terminal import Terminal
-from vmboot.errors import InputError, RefusedError
+from vmboot.errors import InputError, NotFoundError, RefusedError
 
 if TYPE_CHECKING:
     from vmboot.media.importing import ImportedMedia
@@ -129,7 +129,7 @@ def _show_program(options: Options, program: VendorFile, terminal: Terminal) -> 
 
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}", hint=f"make it: mkdir {folder}")
+        raise NotFoundError(f"the folder {folder} does not exist", hint=f"make it: mkdir {folder}")
     check_new(folder / "x")
 
 

@@ -8,7 +8,7 @@ from tests.unit.media.pvs_samples import bios_program
 from tests.unit.media.synthetic import pe
 from vmboot.cli.commands.media_import import Options, run
 from vmboot.cli.main import main
-from vmboot.errors import InputError, RefusedError
+from vmboot.errors import InputError, NotFoundError, RefusedError
 from vmboot.fleet.spec import parse_fleet
 from vmboot.media.inspect import inspect
 
@@ -74,8 +74,9 @@ def test_an_iso_has_no_other_format(tmp_path):
 
 
 def test_the_folder_must_be_there(disk, tmp_path):
-    with pytest.raises(InputError, match="there is no folder"):
+    with pytest.raises(NotFoundError, match="gone does not exist") as caught:
         run(Options(disk, out=tmp_path / "gone"), terminal())
+    assert (caught.value.hint or "").startswith("make it: mkdir ")
 
 
 def test_the_flags_reach_the_import(disk, capsys):
