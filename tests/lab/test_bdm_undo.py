@@ -16,13 +16,16 @@ from tests.lab.fleetlab import Site, changed, outcome, site_on
 from vmboot.events import Event
 from vmboot.fleet import sweep as fleet_sweep
 from vmboot.fleet.mediaedit import apply_edit, plan_edit
+from vmboot.fleet.resolve import one_or_pattern
 from vmboot.fleet.result import Done
 from vmboot.fleet.runs import list_runs, load_run
 from vmboot.fleet.spec import load_fleet
 from vmboot.fleet.stale import Freshness, read_stale
+from vmboot.fleet.strays import OUT_OF_SIGHT
 from vmboot.fleet.undo import plan_undo
 from vmboot.lab import Vcenter
 from vmboot.vsphere.disks import delete_disk
+from vmboot.vsphere.inventory import read_index
 from vmboot.vsphere.storage import read_storage
 
 pytestmark = pytest.mark.lab
@@ -283,3 +286,24 @@ def test_a_sweep_takes_a_copy_that_an_undo_could_not_delete(
     assert left in [file.path for file in swept.removed]
     assert copies(site.lab) == []
     assert plan_undo(result.run_id, site.session).has_changes is False
+
+
+def test_a_machine_out_of_sight_keeps_the_copy_in_its_folder(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmboot.fleet.needed.YOUNG", timedelta(0))
+    fleet = site.fleet(ALL)
+    result = site.apply(fleet)
+    (entry,) = one_or_pattern(read_index(site.session), ONE)
+    machine = site.session.ref("VirtualMachine", entry.moid)
+    site.session.call(machine.UnregisterVM, write=True)
+    (copy,) = (path for path in copies(site.lab) if "pvs-001/" in path)
+
+    undone = site.undo(result.run_id)
+
+    assert undone.done == COUNT - 1
+    assert undone.notes == (f"{copy} stays: {OUT_OF_SIGHT}",)
+    swept = fleet_sweep.sweep(fleet, site.session, everything=True)
+    (kept,) = (file for file in swept.kept if file.path == copy)
+    assert kept.reason == OUT_OF_SIGHT
+    assert copies(site.lab) == [copy]

@@ -1,8 +1,9 @@
 """Copies of the BDM disk that no machine holds any more: found, and deleted.
 
 A copy goes only if its name is one of ours, a journal says that vmboot made or detached it, and no
-machine, template or snapshot of the whole vCenter holds it, linked clones included. What cannot be
-deleted is told, and a sweep finds it again.
+machine, template or snapshot of the whole vCenter holds it, linked clones included. Beside the
+configuration of a machine that is not in the inventory it stays. What cannot be deleted is told,
+and a sweep finds it again.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from vmboot.vsphere.session import Session
 
 
+OUT_OF_SIGHT = "its machine is not in this inventory, but its .vmx is there"
+"""Why a copy stays that nobody is seen to hold."""
+#: Files that configure a machine, or a template.
+_CONFIGURATION = "*.vm*x"
 #: How far the clocks of vCenter and this machine may be apart.
 _SKEW = timedelta(minutes=1)
 
@@ -103,13 +108,16 @@ class Strays:
             found = {stray.path: stray for stray in (*self.made, *self.dropped)}
             free = [stray for stray in found.values() if not is_held(stray, holders)]
             free = [stray for stray in free if not self._is_somebodys(session, storage, stray)]
+            hidden = [stray for stray in free if is_out_of_sight(session, storage, stray, holders)]
+            free = [stray for stray in free if stray not in hidden]
             without = self._without_master(session, storage, free)
         except VmbootError as error:
             return Cleared(notes=(f"copies that nobody holds may be left: {error.message}",))
         ready = [stray for stray in free if stray.path not in without]
         cleared = delete_copies(session, journal, ready, storage, sink=sink)
+        unseen = tuple(f"{stray.path} stays: {OUT_OF_SIGHT}" for stray in hidden)
         kept = tuple(f"{path} stays: its master is gone, and an undo needs it" for path in without)
-        return Cleared(cleared.removed, (*cleared.notes, *kept))
+        return Cleared(cleared.removed, (*cleared.notes, *unseen, *kept))
 
     def _is_somebodys(self, session: Session, storage: Storage, stray: Removing) -> bool:
         begun = self.doubtful.get(stray.path)
@@ -146,6 +154,23 @@ def is_older(session: Session, store: DatastoreChoice, path: str, *, than: datet
             return False
         return changed.tzinfo is not None and changed < than - _SKEW
     return False
+
+
+def is_out_of_sight(
+    session: Session, storage: Storage, stray: Copying | Removing, holders: Holders
+) -> bool:
+    """True if a copy's machine was not looked at, but lies where the copy does.
+
+    Removed from the inventory with its files kept, registered at another vCenter, or where this
+    login sees nothing: it may boot from the copy.
+    """
+    store = next((s for s in storage.datastores if s.moid == stray.datastore), None)
+    if stray.moid in holders.seen or store is None:
+        return False
+    folder = relative(stray.path).rpartition("/")[0]
+    return bool(
+        list_folder(session, datastore=choice_of(store), folder=folder, pattern=_CONFIGURATION)
+    )
 
 
 def is_held(stray: Removing, holders: Holders) -> bool:

@@ -23,7 +23,7 @@ from vmboot.fleet.journal import Copying
 from vmboot.fleet.lock import sweep_lock
 from vmboot.fleet.needed import Needed, look
 from vmboot.fleet.runs import Run, load_run, read_runs
-from vmboot.fleet.strays import as_stray, is_held
+from vmboot.fleet.strays import OUT_OF_SIGHT, as_stray, is_held, is_out_of_sight
 from vmboot.vsphere.cdrom import OUR_ISO
 from vmboot.vsphere.disks import delete_disk, delete_remains, relative
 from vmboot.vsphere.flatimport import PART_DISK
@@ -132,12 +132,14 @@ class _Found:
 
     :param info: its size is that of all of it
     :param copy: how a journal knows it
+    :param hidden: it is beside the files of a machine that is not in the inventory
     """
 
     datastore: Datastore
     info: FileInfo
     kind: Kind
     copy: Copying | None = None
+    hidden: bool = False
 
     @property
     def path(self) -> str:
@@ -145,7 +147,7 @@ class _Found:
 
     def judged(self, needed: Needed) -> SweepFile:
         if self.copy is not None:
-            reason = needed.reason_of_copy(self.copy, self.info)
+            reason = OUT_OF_SIGHT if self.hidden else needed.reason_of_copy(self.copy, self.info)
         else:
             reason = needed.reason(self.info, self.datastore.name)
         fate = Fate.REMOVE if reason is None else Fate.KEEP
@@ -331,7 +333,8 @@ def _copies(session: Session, storage: Storage, runs: tuple[Run, ...]) -> Iterat
             for info in list_folder(
                 session, datastore=choice_of(store), folder=folder, pattern=name
             ):
-                yield _Found(store, info, Kind.COPY, copy)
+                hidden = is_out_of_sight(session, storage, copy, holders)
+                yield _Found(store, info, Kind.COPY, copy, hidden)
 
 
 def _known_copies(runs: tuple[Run, ...]) -> Mapping[str, Copying]:

@@ -43,10 +43,10 @@ from vmboot.fleet.resolve import one_or_pattern
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
 from vmboot.fleet.shield import shielded
 from vmboot.fleet.steps import Step
-from vmboot.fleet.strays import Strays, as_stray
+from vmboot.fleet.strays import Strays, as_stray, is_out_of_sight
 from vmboot.fleet.wayback import MachineUndo, way_back
 from vmboot.vsphere.disks import disk_exists, relative
-from vmboot.vsphere.holders import file_name
+from vmboot.vsphere.holders import Holders, file_name
 from vmboot.vsphere.inventory import Entry, Index
 from vmboot.vsphere.jobs import Outcome
 from vmboot.vsphere.machine import Machine
@@ -176,16 +176,21 @@ def _warned(session: Session, machines: Sequence[MachineUndo]) -> tuple[MachineU
 def _left(
     session: Session, chain: Chain, found: Mapping[str, Machine], moids: Collection[str] | None
 ) -> tuple[str, ...]:
-    """Copies of these runs that their machines do not hold, where they are there still."""
+    """Copies of these runs that their machines do not hold, where they are there still.
+
+    Not those of machines that are out of sight.
+    """
     free = [copy for copy in chain.copies(moids) if not _holds(found.get(copy.moid), copy.path)]
     if not free:
         return ()
-    stores = {store.moid: choice_of(store) for store in read_storage(session).datastores}
+    storage, seen = read_storage(session), Holders(seen=frozenset(found))
+    stores = {store.moid: choice_of(store) for store in storage.datastores}
     return tuple(
         copy.path
         for copy in free
         if copy.datastore in stores
         and disk_exists(session, datastore=stores[copy.datastore], path=relative(copy.path))
+        and not is_out_of_sight(session, storage, copy, seen)
     )
 
 

@@ -45,6 +45,8 @@ class Holders:
         the name of the BDM disk that a machine has; a delta counts as the disk it is based on
     :param by_disk: the same, by the datastore path of the BDM disk
     :param of_machine: names of the BDM disks of a machine and its snapshots, by managed object id
+    :param seen: managed object ids of the machines that were looked at; one that is not among them
+        may hold a disk all the same, at another vCenter or out of this login's sight
     :param unreadable: machines whose configuration the vCenter does not tell
     """
 
@@ -52,6 +54,7 @@ class Holders:
     unreadable: tuple[str, ...] = ()
     by_disk: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     of_machine: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    seen: frozenset[str] = frozenset()
 
 
 def read_holders(session: Session) -> Holders:
@@ -69,9 +72,11 @@ def holders_of(found: Iterable[Found], paths: Mapping[str, str]) -> Holders:
     by_file: dict[str, list[str]] = {}
     by_disk: dict[str, list[str]] = {}
     of_machine: dict[str, frozenset[str]] = {}
+    seen: set[str] = set()
     unreadable: list[str] = []
     for one in found:
         who = _who(one, paths)
+        seen.add(_moid(one))
         if _DEVICES not in one.props:
             unreadable.append(who)
         disks = tuple(_disks(one))
@@ -83,7 +88,9 @@ def holders_of(found: Iterable[Found], paths: Mapping[str, str]) -> Holders:
             by_disk.setdefault(path, []).append(who)
         for name in dict.fromkeys((*_isos(one), *map(our_name, disks))):
             by_file.setdefault(name, []).append(who)
-    return Holders(_frozen(by_file), tuple(unreadable), _frozen(by_disk), of_machine)
+    return Holders(
+        _frozen(by_file), tuple(unreadable), _frozen(by_disk), of_machine, frozenset(seen)
+    )
 
 
 def _read(session: Session, moids: Iterable[str]) -> Iterator[Found]:

@@ -43,6 +43,11 @@ def test_an_iso_in_a_snapshot_names_its_machine():
     assert holders_of(found, PATHS).by_file["x.iso"] == ("a snapshot of /DC1/vm/a",)
 
 
+def test_who_was_looked_at_is_told_whatever_it_holds():
+    found = [machine("vm-1", None), machine("vm-2", "[a] y.iso")]
+    assert holders_of(found, PATHS).seen == {"vm-1", "vm-2"}
+
+
 def test_a_machine_without_a_configuration_is_named():
     found = [machine("vm-1", None), machine("vm-2", "[a] y.iso")]
     assert holders_of(found, PATHS).unreadable == ("/DC1/vm/a",)
