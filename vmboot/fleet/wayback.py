@@ -33,7 +33,7 @@ from vmboot.vsphere.machine import (
     Machine,
     Power,
 )
-from vmboot.vsphere.ourdisks import is_ours
+from vmboot.vsphere.ourdisks import is_ours, named
 from vmboot.vsphere.securedb import own_part as own_db
 from vmboot.vsphere.securedb import place_of
 from vmboot.vsphere.slots import Slot, disks, drives, find_controller, slot_of
@@ -154,7 +154,7 @@ def _way_back(
         return _restored(
             before, now, plan_restore(_as(now, before), own_part(before, intents, now))
         )
-    changed = "; ".join(same_boot(_as(intents[-1].after, now), now))
+    changed = "; ".join(_differences(intents[-1].after, now))
     problem = Problem(
         f"changed since by someone: {changed}",
         hint="look at it; --force restores only what vmboot had changed",
@@ -220,8 +220,13 @@ def _as(machine: Machine, other: Machine) -> Machine:
     return replace(machine, is_template=other.is_template)
 
 
+def _differences(one: Machine, now: Machine) -> tuple[str, ...]:
+    """In what it boots from. That storage vMotion renamed our disk is none."""
+    return same_boot(named(_as(one, now)), named(now))
+
+
 def _same(one: Machine, now: Machine) -> bool:
-    return not same_boot(_as(one, now), now)
+    return not _differences(one, now)
 
 
 def _is_after(intent: Intent, now: Machine) -> bool:
@@ -241,7 +246,7 @@ def _is_left_order(intent: Intent, now: Machine) -> bool:
     all any more, as a detached one does: the server decides that.
     """
     moved = {c.key for c in intent.changes if isinstance(c, MoveDevice | DetachDisk)}
-    twins = twin_disks(intent.before.hardware, now.hardware)
+    twins = twin_disks(named(intent.before).hardware, named(now).hardware)
     new_keys = {twin.key: key for key, twin in twins.items()}
 
     def meant(entry: BootEntry, key: int | None) -> BootEntry | None:
@@ -258,22 +263,24 @@ def _is_left_order(intent: Intent, now: Machine) -> bool:
 
 def own_part(before: Machine, intents: Sequence[Intent], now: Machine) -> Machine:
     """``now`` with those parts as in ``before`` that vmboot changed, and everything else kept."""
-    after = intents[-1].after
+    recorded, before, now = before, named(before), named(now)
+    after = named(intents[-1].after)
     devices = [
         device for device in now.hardware.devices if not _is_added(device, before, after, now)
     ]
     kept = Hardware(now.hardware.controllers, tuple(devices))
     devices = [_own_device(device, before, after, kept) for device in devices]
-    devices += _taken_away(before, after, Hardware(now.hardware.controllers, tuple(devices)))
+    devices += _taken_away(recorded, after, Hardware(now.hardware.controllers, tuple(devices)))
     controllers = tuple(_controllers(now.hardware.controllers, devices, before))
-    wanted = replace(now, hardware=Hardware(controllers, tuple(devices)))
-    order = map_boot_order(before.boot_order, of=before, to=wanted)
     media = before.media if now.media == after.media else now.media
     displaced = before.displaced if now.displaced == after.displaced else now.displaced
     db = now.secure_db
     if before.secure_db and after.secure_db and db:
         db = own_db(before.secure_db, after.secure_db, db)
-    return replace(wanted, boot_order=order, media=media, displaced=displaced, secure_db=db)
+    hardware = Hardware(controllers, tuple(devices))
+    wanted = replace(now, hardware=hardware, media=media, displaced=displaced, secure_db=db)
+    order = map_boot_order(before.boot_order, of=before, to=named(wanted))
+    return replace(wanted, boot_order=order)
 
 
 def _is_added(device: Device, before: Machine, after: Machine, now: Machine) -> bool:
@@ -290,8 +297,9 @@ def _is_added(device: Device, before: Machine, after: Machine, now: Machine) -> 
 
 
 def _taken_away(before: Machine, after: Machine, kept: Hardware) -> Iterator[Device]:
-    """BDM disks that we detached, if their places are free."""
-    left, there = (twin_disks(before.hardware, other) for other in (after.hardware, kept))
+    """BDM disks that we detached, with the files they have, if their places are free."""
+    held = named(before).hardware
+    left, there = (twin_disks(held, other) for other in (after.hardware, kept))
     for slot, disk in disks(before.hardware).items():
         is_gone = disk.key not in left and disk.key not in there
         controller = find_controller(kept, slot.bus, slot.number)

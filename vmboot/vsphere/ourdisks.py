@@ -12,8 +12,9 @@ the name, the disk at 0:0 is the one if it is too small to be anything else, and
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from vmboot.vsphere.dspath import file_name
+from vmboot.vsphere.dspath import file_name, folder_of
 from vmboot.vsphere.machine import Bus, Device, DeviceKind, Hardware, Machine
 from vmboot.vsphere.slots import slot_of
 
@@ -69,9 +70,29 @@ def is_ours(device: Device, machine: Machine) -> bool:
     return media_on(device, machine) != ""
 
 
+def named(machine: Machine) -> Machine:
+    """``machine`` with a renamed BDM disk under the name that it was made with.
+
+    To compare two views of a machine; changes need the file that there really is.
+    """
+    devices = machine.hardware.devices
+    renamed = next((device for device in devices if _is_renamed(device, machine)), None)
+    if renamed is None:
+        return machine
+    folder = folder_of(renamed.file)
+    file = f"{folder}{' ' if folder.endswith(']') else '/'}{_name_of(machine.media)}"
+    known = tuple(replace(d, file=file) if d is renamed else d for d in devices)
+    return replace(machine, hardware=replace(machine.hardware, devices=known))
+
+
+def _name_of(media: str) -> str:
+    """The file name of the BDM disk that extraConfig names so; ``""`` if none has such a name."""
+    return our_name(f"vmboot-{media.replace(' ', '-')}.vmdk")
+
+
 def _is_renamed(device: Device, machine: Machine) -> bool:
     devices = machine.hardware.devices
-    if not machine.media or any(our_name(other.file) for other in devices):
+    if not _name_of(machine.media) or any(our_name(other.file) for other in devices):
         return False
     return [d for d in devices if _looks_like_one(d, machine.hardware)] == [device]
 

@@ -8,6 +8,7 @@ when they are of a model that we add, were not there before and hold nothing any
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from vmboot.vsphere.bdmdisk import LSI_MODEL
 from vmboot.vsphere.bootorder import map_boot_order
@@ -26,7 +27,7 @@ from vmboot.vsphere.changes import (
 )
 from vmboot.vsphere.effects import apply_changes, machine_after
 from vmboot.vsphere.machine import Connection, Device, DeviceKind, Hardware, Machine, Power
-from vmboot.vsphere.ourdisks import DISPLACED_KEY, MEDIA_KEY, is_ours
+from vmboot.vsphere.ourdisks import DISPLACED_KEY, MEDIA_KEY, is_ours, named
 from vmboot.vsphere.sameness import EMPTY_DRIVE, same_backing
 from vmboot.vsphere.securedb import changes_between
 from vmboot.vsphere.slots import PVSCSI_MODEL, Slot, disks, drives, find_controller, occupants
@@ -41,8 +42,13 @@ def plan_restore(now: Machine, before: Machine) -> tuple[Change, ...]:
     """What brings ``now`` back to ``before``, in the order one spec must carry it.
 
     Where a moved disk stands in the boot order, :func:`~vmboot.vsphere.bootorder.defer_boot_order`
-    applies here too. Empty if nothing is to do.
+    applies here too. Empty if nothing is to do. A BDM disk that storage vMotion renamed since is
+    known all the same.
     """
+    return tuple(_stored(change, now, before) for change in _planned(named(now), named(before)))
+
+
+def _planned(now: Machine, before: Machine) -> tuple[Change, ...]:
     changes: list[Change] = [*_remove_drives(now, before), *_detach_disks(now, before)]
     added = tuple(_add_controllers(now, before))
     changes += added
@@ -61,6 +67,18 @@ def plan_restore(now: Machine, before: Machine) -> tuple[Change, ...]:
     if order != now.boot_order:
         changes.append(SetBootOrder(before=now.boot_order, after=order))
     return tuple(changes)
+
+
+def _stored(change: Change, now: Machine, before: Machine) -> Change:
+    """The change with the file that a renamed BDM disk has on the datastore."""
+    if isinstance(change, DetachDisk):
+        held = (disk.file for disk in now.hardware.devices if disk.key == change.key)
+        return replace(change, file=next(held, change.file))
+    if isinstance(change, AddDisk):
+        pairs = zip(named(before).hardware.devices, before.hardware.devices, strict=True)
+        recorded = (disk.file for known, disk in pairs if known.file == change.file)
+        return replace(change, file=next(recorded, change.file))
+    return change
 
 
 def _remove_drives(now: Machine, before: Machine) -> Iterator[RemoveDevice]:

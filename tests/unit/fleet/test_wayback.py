@@ -8,6 +8,7 @@ from tests.unit.vsphere.builders import (
     BDM,
     BDM_MEDIA,
     IDE0,
+    MASTER_UUID,
     OLD_BDM,
     OLD_MEDIA,
     OTHER,
@@ -26,13 +27,15 @@ from vmboot.fleet.steps import Step
 from vmboot.fleet.wayback import MachineUndo, way_back
 from vmboot.model import BootMethod, Firmware
 from vmboot.vsphere.devices import (
+    AddDisk,
+    DetachDisk,
     SetExtra,
     defer_boot_order,
     machine_after,
     plan_bdm,
     same_boot,
 )
-from vmboot.vsphere.machine import BootEntry, CdBacking, DeviceKind, Machine, Power
+from vmboot.vsphere.machine import BootEntry, CdBacking, DeviceKind, DiskBacking, Machine, Power
 
 ISO = Wanted(BootMethod.ISO, IsoWish(OURS, frozenset(Firmware)))
 WITH_DRIVE = machine(cd(IDE0, backing=OTHER), disk(SCSI), nic())
@@ -329,3 +332,91 @@ def test_force_keeps_another_name_that_somebody_gave() -> None:
     back = way_back(OCCUPIED, intents, changed, force=True)
 
     assert machine_after(changed, back.now).media == "theirs 0123456789ab"
+
+
+def renamed(machine: Machine, folder: str = "[b] a") -> Machine:
+    """As storage vMotion leaves it that renames files after their machine."""
+    devices = tuple(
+        replace(d, file=f"{folder}/a_{number}.vmdk") if d.kind is DeviceKind.DISK else d
+        for number, d in enumerate(machine.hardware.devices)
+    )
+    return replace(machine, home=folder, hardware=replace(machine.hardware, devices=devices))
+
+
+def with_uuids(machine: Machine) -> Machine:
+    devices = tuple(
+        replace(d, uuid=d.uuid or f"6000c29a-{d.key}") if d.kind is DeviceKind.DISK else d
+        for d in machine.hardware.devices
+    )
+    return replace(machine, hardware=replace(machine.hardware, devices=devices))
+
+
+def small(machine: Machine, file: str) -> Machine:
+    """With the disk ``file`` as a copy of the master is."""
+    backing = DiskBacking("datastore-1", 8 * 1024**2)
+    devices = tuple(
+        replace(d, disk=backing, uuid=MASTER_UUID) if d.file == file else d
+        for d in machine.hardware.devices
+    )
+    return replace(machine, hardware=replace(machine.hardware, devices=devices))
+
+
+KNOWN_STALE = small(with_uuids(STALE), OLD_BDM)
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("before", [with_uuids(OCCUPIED), KNOWN_STALE])
+def test_a_boot_disk_that_storage_vmotion_renamed_is_taken_out_again(
+    before: Machine, force: bool
+) -> None:
+    intents, now = with_bdm(before)
+    moved = renamed(now)
+    back = way_back(before, intents, moved, force=force)
+    restored = read_back(machine_after(moved, back.now))
+
+    assert back.verdict is Verdict.CHANGE
+    (gone,) = [c.file for c in back.now if isinstance(c, DetachDisk)]
+    assert gone in [d.file for d in moved.hardware.devices]
+    assert same_boot(before, restored) == ()
+    assert way_back(before, intents, restored).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_one_that_was_renamed_before_it_was_replaced_comes_back_as_it_was(force: bool) -> None:
+    before = renamed(KNOWN_STALE, "[shared-01] a")
+    intents, now = with_bdm(before)
+    back = way_back(before, intents, now, force=force)
+    restored = read_back(machine_after(now, back.now))
+
+    assert [c.file for c in back.now if isinstance(c, AddDisk)] == ["[shared-01] a/a_0.vmdk"]
+    assert same_boot(before, restored) == ()
+    assert way_back(before, intents, restored).verdict is Verdict.OK
+
+
+def test_somebodys_change_beside_the_new_name_is_told_and_kept() -> None:
+    before = with_uuids(OCCUPIED)
+    intents, now = with_bdm(before)
+    theirs = disk(SCSI, 5, key=2005, uuid="theirs")
+    moved = renamed(now)
+    hardware = replace(moved.hardware, devices=(*moved.hardware.devices, theirs))
+    changed = replace(moved, hardware=hardware)
+
+    refused = way_back(before, intents, changed)
+    assert refused.problems[0].message == (
+        f"changed since by someone: there is a disk {theirs.file} that was not there"
+    )
+    forced = way_back(before, intents, changed, force=True)
+    restored = read_back(machine_after(changed, forced.now))
+    assert same_boot(before, restored) == (f"there is a disk {theirs.file} that was not there",)
+    assert restored.media == ""
+
+
+def test_a_killed_change_to_a_machine_with_a_renamed_boot_disk_goes_back() -> None:
+    before = with_uuids(OCCUPIED)
+    (intent,), _ = with_bdm(before)
+    first, _ = defer_boot_order(intent.changes, machine=before)
+    half_way = renamed(read_back(machine_after(before, first)))
+    back = way_back(before, [intent], replace(half_way, boot_order=()))
+
+    assert back.verdict is Verdict.CHANGE
+    assert same_boot(before, read_back(machine_after(half_way, back.now))) == ()

@@ -17,7 +17,7 @@ from tests.unit.vsphere.builders import (
     machine,
 )
 from vmboot.vsphere.machine import Controller, Device
-from vmboot.vsphere.ourdisks import RENAMED_LIMIT, is_ours, media_of, media_on, our_name
+from vmboot.vsphere.ourdisks import RENAMED_LIMIT, is_ours, media_of, media_on, named, our_name
 
 SMALL = 8 * 1024**2
 DELTA = BDM.replace(".vmdk", "-000001.vmdk")
@@ -85,3 +85,27 @@ def test_nor_is_one_where_another_bears_the_name():
     found = machine(small, named, media=BDM_MEDIA)
 
     assert [is_ours(one, found) for one in (small, named)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("file", "known"),
+    [
+        ("[b] a/a_1.vmdk", "[b] a/vmboot-boot-0123456789ab.vmdk"),
+        ("[b] a/a_1-000002.vmdk", "[b] a/vmboot-boot-0123456789ab.vmdk"),
+        ("[b] a_1.vmdk", "[b] vmboot-boot-0123456789ab.vmdk"),
+        (DELTA, DELTA),
+    ],
+)
+def test_a_renamed_one_has_its_name_again_for_a_comparison(file: str, known: str):
+    held = machine(disk(SCSI, file=file, capacity=SMALL), disk(SCSI, 1), media=BDM_MEDIA)
+
+    assert [d.file for d in named(held).hardware.devices] == [known, held.hardware.devices[1].file]
+    assert named(named(held)) == named(held)
+
+
+@pytest.mark.parametrize("media", ["", "boot", "theirs", "boot 0123456789AB", "../boot 012345678"])
+def test_a_machine_that_names_no_boot_disk_of_ours_has_none_that_is_renamed(media: str):
+    held = machine(disk(SCSI, capacity=SMALL), media=media)
+
+    assert named(held) is held
+    assert not is_ours(held.hardware.devices[0], held)
