@@ -11,10 +11,18 @@ from tests.lab.bdmlab import ALL, copies, digests, need_grub, our_slots, switch_
 from tests.lab.fleetlab import Site, changed, planned, site_on
 from vmboot.errors import AuthError, RefusedError
 from vmboot.fleet.apply import apply_plan
+from vmboot.fleet.journal import FILE, Copying, Ended, begin, runs_dir, timestamp
 from vmboot.fleet.plan import Verdict
+from vmboot.fleet.resolve import one_or_pattern
 from vmboot.fleet.result import Done
+from vmboot.fleet.runs import load_run
+from vmboot.fleet.spec import Fleet
 from vmboot.lab import Vcenter
+from vmboot.vsphere.changes import AddDisk
 from vmboot.vsphere.disks import copy_disk_job, create_disk
+from vmboot.vsphere.inventory import read_index, read_machines
+from vmboot.vsphere.reconfigure import reconfigure_job
+from vmboot.vsphere.slots import disks as slots_disks
 from vmboot.vsphere.storage import read_storage
 from vmboot.vsphere.tasks import run_window
 
@@ -146,6 +154,80 @@ def test_somebody_elses_disk_under_our_name_is_never_touched(site: Site) -> None
     assert changed(before, site.dump()) == []
 
 
+def test_a_copy_that_somebody_changed_since_is_never_touched(site: Site) -> None:
+    fleet = site.fleet(TEXT)
+    target = planned(site.plan(fleet), "pvs-001").bdm
+    site.undo(site.apply(fleet).run_id)  # its journal says that the copy was seen to end
+    create_disk(site.session, path=target, datacenter=datacenter(site, target), size=8 << 20)
+    digest = site.lab.disks()[target].digest
+
+    (outcome,) = site.apply(fleet).outcomes
+
+    assert "is there already, and it is not what vmboot made" in outcome.error
+    assert site.lab.disks()[target].digest == digest
+
+
+def half_made(site: Site, fleet: Fleet) -> str:
+    """Path of a disk with other bytes that a run had begun and never saw to end."""
+    target = planned(site.plan(fleet), "pvs-001").bdm
+    with begin(
+        verb="apply",
+        fleet=str(fleet.file),
+        fleet_sha256=fleet.sha256,
+        vcenter=site.session.host,
+        vcenter_uuid=site.session.about.uuid,
+        user=site.session.user,
+    ) as journal:
+        journal.write(Copying("vm-1", "", target, "datastore-1"), Ended(timestamp(), {}))
+    create_disk(site.session, path=target, datacenter=datacenter(site, target), size=8 << 20)
+    return target
+
+
+def test_half_a_copy_is_made_again_whatever_other_journals_are_like(site: Site) -> None:
+    fleet = site.fleet(TEXT)
+    target = half_made(site, fleet)
+    damaged = runs_dir() / "20990101-0000-0000" / FILE
+    damaged.parent.mkdir()
+    (mine,) = runs_dir().glob(f"2*/{FILE}")
+    damaged.write_bytes(mine.read_bytes().splitlines(keepends=True)[0] + b'{"kind":"copy" no\n')
+    assert site.apply(fleet).done == 1
+    assert copies(site.lab) == [target]
+
+
+def test_half_a_copy_that_a_machine_has_is_never_touched(site: Site) -> None:
+    fleet = site.fleet(TEXT)
+    target = half_made(site, fleet)
+    plan = site.plan(fleet)
+    (entry,) = one_or_pattern(read_index(site.session), "pvs-002")
+    (other,) = read_machines(site.session, [entry.moid])
+    taken = next(d for d in slots_disks(other.hardware).values() if d.controller is not None)
+    attach = AddDisk(-1, taken.controller or 0, 9, target)
+    (attached,) = run_window(site.session, [reconfigure_job(other, (attach,))])
+    assert attached.ok, attached.error
+    digest = site.lab.disks()[target].digest
+
+    (outcome,) = site.apply(fleet, plan).outcomes
+
+    assert f"{target} is there already" in outcome.error
+    assert "pvs-002 has it" in outcome.error
+    assert site.lab.disks()[target].digest == digest
+
+
+def test_a_copy_whose_age_cannot_be_read_fails_its_machine_alone(site: Site) -> None:
+    fleet = site.fleet("targets: [{vms: /DC1/vm/PVS/BIOS/*, method: bdm}]\n")
+    target = half_made(site, fleet)
+    plan = site.plan(fleet, power="off")
+    site.lab.fault("fault", method="SearchDatastore_Task", fault="HostCommunication", count=-1)
+
+    result = site.apply(fleet, plan)
+
+    (failed,) = (one for one in result.outcomes if one.verdict is Done.FAILED)
+    assert failed.path == ONE
+    assert result.done == len(plan.machines) - 1 > 0
+    assert load_run(result.run_id).finished
+    assert target in copies(site.lab)
+
+
 def test_somebody_elses_disk_under_the_masters_name_stops_the_plan(site: Site) -> None:
     fleet = site.fleet(TEXT)
     (upload,) = site.plan(fleet).uploads
@@ -215,3 +297,20 @@ def test_a_template_left_a_machine_by_a_failed_change_is_one_again(site: Site) -
     site.lab.clear_faults()
     assert site.apply(site.fleet(f"templates: [{{vms: {path}, method: bdm}}]\n")).done == 1
     assert len(our_slots(site.dump()[path])) == 1
+
+
+@pytest.mark.parametrize("method", ["ReconfigVM_Task", "CopyVirtualDisk_Task"])
+def test_a_copy_stays_while_nobody_knows_how_its_write_ended(site: Site, method: str) -> None:
+    fleet = site.fleet(TEXT)
+    copy = planned(site.plan(fleet), "pvs-001").bdm
+    site.lab.fault("drop-connection", method=method, when="after")
+    site.lab.fault("slow-task", method=method, ms=500)
+
+    first = site.apply(fleet)
+
+    assert site.lab.counters().writes.get("DeleteVirtualDisk_Task", 0) == 0
+    site.lab.clear_faults()
+    again = site.apply(fleet)
+    assert (again.done + again.ok, again.failed) == (1, 0)
+    assert copies(site.lab) == [copy]
+    assert first.done + first.failed == 1

@@ -1,7 +1,8 @@
 """Copies of a master, one per machine: made before the machine is changed, gone when nobody has it.
 
-What is in the way of a copy is never overwritten. The same bytes are used; what a dead run of ours
-had begun is deleted and made again; anything else is somebody's, and that machine fails.
+What is in the way of a copy is never overwritten. The same bytes are used; what a run of ours had
+begun, never saw to end, and nobody holds is deleted and made again; anything else is somebody's,
+and that machine fails.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING
 
 from vmboot.errors import NotFoundError, RefusedError, RemoteError, VmbootError
 from vmboot.events import Event, Sink, ignore
+from vmboot.fleet.earlier import Earlier, earlier_copies
 from vmboot.fleet.journal import Copied, Copying, Foreign, Journal
-from vmboot.fleet.runs import Run, load_run, read_runs
+from vmboot.fleet.runs import load_all
 from vmboot.fleet.strays import is_older
 from vmboot.vsphere.disks import copy_disk_job, delete_remains, relative, same_disk
+from vmboot.vsphere.holders import Holders, read_holders
 from vmboot.vsphere.placement import choice_of
 from vmboot.vsphere.storage import Datastore, read_storage
 from vmboot.vsphere.tasks import Job, run_window
@@ -80,6 +83,7 @@ class Copies:
     _begun: list[Copying] = field(default_factory=list)
     _in_the_way: list[Copying] = field(default_factory=list)
     _ended: list[Copied] = field(default_factory=list)
+    _holders: Holders | None = None
 
     def __post_init__(self) -> None:
         self.by_path = {order.path: order for order in self.orders}
@@ -163,7 +167,7 @@ class Copies:
     def refuse_rest(self) -> None:
         """What is in the way still, or of which nobody may find out any more, is somebody's."""
         for order in self._in_the_way:
-            self._refuse(order)
+            self._refuse(order, _somebodys(order))
         self._in_the_way = []
         self.journal.write(*self.take_ended())
 
@@ -202,18 +206,56 @@ class Copies:
     def _cleared(self) -> list[Copying]:
         """Those of them to be made again; the others are used as they are, or fail."""
         orders, again = self._in_the_way, []
-        earlier = _Earlier(self.dead, self.journal.run_id, self.state)
         with ThreadPoolExecutor(_READERS, thread_name_prefix="vmboot-compare") as pool:
-            for order, same in zip(orders, pool.map(self._same, orders), strict=True):
-                if isinstance(same, VmbootError):
-                    self._refuse(order, same)
-                elif same or (same is None and earlier.finished(order.path)):
-                    self._done(order)
-                elif not earlier.began(order.path) or self._is_older(order, earlier):
-                    self._refuse(order)
-                elif self._deleted(order):
-                    again.append(order)
+            found = list(zip(orders, pool.map(self._same, orders), strict=True))
+        earlier = self._earlier([order.path for order, same in found if same is not True])
+        for order, same in found:
+            try:
+                usable = self._is_usable(order, same, earlier.get(order.path))
+            except VmbootError as error:
+                self._refuse(order, error)
+                continue
+            if usable:
+                self._done(order)
+            elif self._deleted(order):
+                again.append(order)
         return again
+
+    def _earlier(self, paths: Sequence[str]) -> Mapping[str, Earlier]:
+        """What is known of ``paths``; the journals are read only where bytes are not enough."""
+        if not paths:
+            return {}
+        return earlier_copies(
+            load_all(state=self.state),
+            paths,
+            vcenter_uuid=self.session.about.uuid,
+            dead=self.dead,
+            this=self.journal.run_id,
+        )
+
+    def _is_usable(
+        self, order: Copying, same: bool | VmbootError | None, earlier: Earlier | None
+    ) -> bool:
+        """True if what is there is the copy; false if it is half a copy that nobody holds.
+
+        :raises VmbootError: it is neither, or that cannot be told
+        """
+        if isinstance(same, VmbootError):
+            raise same
+        if same or (same is None and earlier is not None and earlier.is_whole):
+            return True
+        if earlier is None or earlier.is_whole or self._is_older(order, earlier):
+            raise _somebodys(order)
+        self._check_free(order)
+        return False
+
+    def _check_free(self, order: Copying) -> None:
+        if self._holders is None:
+            self._holders = read_holders(self.session)
+        if self._holders.unreadable:
+            raise _untold(order, self._holders.unreadable)
+        if order.path in self._holders.by_disk:
+            raise _held(order, self._holders.by_disk[order.path])
 
     def _same(self, order: Copying) -> bool | VmbootError | None:
         store = choice_of(self._stores[order.datastore])
@@ -230,16 +272,15 @@ class Copies:
         except VmbootError as error:
             return error
 
-    def _is_older(self, order: Copying, earlier: _Earlier) -> bool:
+    def _is_older(self, order: Copying, earlier: Earlier) -> bool:
         store = choice_of(self._stores[order.datastore])
-        than = earlier.started(order.path)
-        return is_older(self.session, store, relative(order.path), than=than)
+        return is_older(self.session, store, relative(order.path), than=earlier.since)
 
-    def _refuse(self, order: Copying, error: VmbootError | None = None) -> None:
+    def _refuse(self, order: Copying, error: VmbootError) -> None:
         """What is in the way is not ours, or cannot be told: it is never deleted on our account."""
         self.journal.write(Foreign(order.path))
         self._begun = [copy for copy in self._begun if copy.path != order.path]
-        self._failed(order, error or _somebodys(order))
+        self._failed(order, error)
 
     def _deleted(self, order: Copying) -> bool:
         """A copy that was cut off may be a descriptor alone, or an extent."""
@@ -252,38 +293,23 @@ class Copies:
         return True
 
 
-class _Earlier:
-    """Which copies runs that are over had begun; the journals are read when that is asked."""
-
-    def __init__(self, dead: Collection[str], this: str, state: Path | None) -> None:
-        self._dead, self._this, self._state = dead, this, state
-        self._runs: dict[str, Run] | None = None
-
-    def began(self, path: str) -> bool:
-        return path in self._known()
-
-    def finished(self, path: str) -> bool:
-        run = self._known().get(path)
-        return run is not None and path in run.copied
-
-    def started(self, path: str) -> datetime:
-        """When the last run began that was to make the copy."""
-        return datetime.fromisoformat(self._known()[path].started.started)
-
-    def _known(self) -> Mapping[str, Run]:
-        """The last run that had begun each copy."""
-        if self._runs is None:
-            self._runs = {}
-            for summary in reversed(read_runs(state=self._state).runs):
-                is_over = summary.finished or summary.id in self._dead
-                if is_over and summary.id != self._this:
-                    run = load_run(summary.id, state=self._state)
-                    self._runs |= dict.fromkeys(run.copies, run)
-        return self._runs
-
-
 def _somebodys(order: Copying) -> RefusedError:
     return RefusedError(
         f"{order.path} is there already, and it is not what vmboot made",
         hint="vmboot never overwrites: see whose it is, move it away, then apply again",
+    )
+
+
+def _held(order: Copying, holders: Sequence[str]) -> RefusedError:
+    return RefusedError(
+        f"{order.path} is there already, with other bytes, and {', '.join(holders[:5])} has it",
+        hint="take that disk out of it and move it away, then apply again",
+    )
+
+
+def _untold(order: Copying, unreadable: Sequence[str]) -> RefusedError:
+    named = ", ".join(unreadable[:5])
+    return RefusedError(
+        f"{order.path} is there already, half made, and whether {named} has it cannot be read",
+        hint="bring that machine back or remove it from the inventory, then apply again",
     )

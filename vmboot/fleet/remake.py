@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from vmboot.errors import RemoteError, VmbootError
 from vmboot.fleet.chain import Chain
 from vmboot.fleet.journal import Copying, Removing
 from vmboot.fleet.result import Done, MachineOutcome
-from vmboot.fleet.runs import load_run, read_runs
+from vmboot.fleet.runs import load_all
 from vmboot.fleet.steps import Step
 from vmboot.vsphere.changes import AddDisk
 from vmboot.vsphere.disks import disk_exists, relative
@@ -34,8 +34,9 @@ def remakes(
         return ()
     stores = {store.moid: choice_of(store) for store in read_storage(session).datastores}
     sources = dict(chain.sources())
-    if any(disk.file not in sources for _, disk in wanted):
-        sources = {**_from_all_runs(state), **sources}
+    unknown = {disk.file for _, disk in wanted} - sources.keys()
+    if unknown:
+        sources |= _from_all_runs(unknown, state)
     deleted = {path for run in (*chain.runs, *chain.undos) for path in run.removed}
     orders = []
     for step, disk in wanted:
@@ -69,10 +70,11 @@ def failed_remake(step: Step, error: VmbootError) -> MachineOutcome:
     return MachineOutcome(step.machine.path, step.moid, Done.FAILED, message, hint)
 
 
-def _from_all_runs(state: Path | None) -> Mapping[str, Copying | Removing]:
-    """Where each copy came from that any run on this machine made or deleted."""
+def _from_all_runs(paths: Set[str], state: Path | None) -> Mapping[str, Copying | Removing]:
+    """Where those of ``paths`` came from that any run on this machine made or deleted."""
     known: dict[str, Copying | Removing] = {}
-    for summary in reversed(read_runs(state=state).runs):
-        run = load_run(summary.id, state=state)
-        known |= {**run.copies, **run.removed}
+    for run in load_all(state=state):  # the newest first, which wins
+        records: dict[str, Copying | Removing] = {**run.copies, **run.removed}
+        for path in paths & records.keys() - known.keys():
+            known[path] = records[path]
     return known

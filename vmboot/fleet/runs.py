@@ -327,6 +327,19 @@ def read_runs(*, state: Path | None = None) -> Listed:
     return Listed(tuple(found), damaged)
 
 
+def load_all(*, state: Path | None = None) -> Iterator[Run]:
+    """Every run, the newest first, one in memory at a time.
+
+    Journals that cannot be read are left out: one of them stands in no other run's way.
+    """
+    for summary in read_runs(state=state).runs:
+        try:
+            run = load_run(summary.id, state=state)
+        except (InputError, NotFoundError, OSError):
+            continue
+        yield run
+
+
 def _summary(path: Path) -> RunSummary | None:
     machines, rest = set(), []
     for line in _lines(path):

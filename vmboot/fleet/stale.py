@@ -19,7 +19,7 @@ from vmboot.errors import NotFoundError, VmbootError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.media import FleetMedia, Medium
 from vmboot.fleet.resolve import Wish, limited, resolve
-from vmboot.fleet.runs import load_run, read_runs
+from vmboot.fleet.runs import load_all
 from vmboot.fleet.serverwords import other_servers
 from vmboot.model import BootMethod
 from vmboot.vsphere.cdrom import OUR_ISO, boot_slot
@@ -205,8 +205,8 @@ def _servers(
 
 def _from_journals(state: Path | None) -> Mapping[str, tuple[str, ...]]:
     known: dict[str, tuple[str, ...]] = {}
-    for summary in read_runs(state=state).runs:
-        for upload in load_run(summary.id, state=state).sent:
+    for run in load_all(state=state):
+        for upload in run.sent:
             if upload.servers:
                 known[_label(file_name(upload.path))] = upload.servers
     return known
