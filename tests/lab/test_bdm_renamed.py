@@ -11,6 +11,7 @@ from tests.lab.bdmlab import boots_first, disks, need_grub, switch_off
 from tests.lab.fleetlab import Site, changed, outcome, site_on
 from vmboot.fleet.resolve import one_or_pattern
 from vmboot.fleet.result import Done
+from vmboot.fleet.undo import plan_undo
 from vmboot.lab import Vcenter
 from vmboot.vsphere.changes import AddDisk, Change, DetachDisk
 from vmboot.vsphere.disks import move_disk
@@ -64,6 +65,8 @@ def test_an_undo_takes_it_out_and_puts_everything_else_back(site: Site, force: b
     target = rename(site)
     assert boots_first(site.dump()[ONE]) == disks(site.dump()[ONE])[FIRST] == target
 
+    (planned,) = plan_undo(run, site.session, force=force).machines
+    assert [(p.warning, target in p.message) for p in planned.problems] == [(True, True)]
     undone = site.undo(run, force=force)
 
     assert outcome(undone, "pvs-001").verdict is Done.DONE

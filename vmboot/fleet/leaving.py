@@ -4,7 +4,8 @@ The disk is detached, and the disk that had made room for it goes back to 0:0, s
 finds its own system where a BIOS looks for it. Which disk that was, extraConfig
 ``vmboot.displaced`` says; where it does not, as after a run of an older vmboot, or where that disk
 is gone, the one that the boot order names first is taken, else the lowest "Hard disk N", and the
-plan says so. The copy's file goes when the run has read back
+plan says so. A machine that only says it has such a disk gets rid of the word. The copy's file
+goes when the run has read back
 that nothing holds it. The other way, from ``iso`` to ``bdm``, the CD-ROM drive keeps what it holds:
 it stands behind the disk in the boot order, as it does for method ``pxe``. Pure.
 """
@@ -18,7 +19,15 @@ from collections.abc import Iterator
 from vmboot.vsphere.cdrom import SlotPlan
 from vmboot.vsphere.changes import Change, DetachDisk, MoveDevice, Problem, SetExtra
 from vmboot.vsphere.machine import Controller, Device, Machine
-from vmboot.vsphere.ourdisks import DISPLACED_KEY, MEDIA_KEY, NOTHING_MOVED, is_ours
+from vmboot.vsphere.ourdisks import (
+    DISPLACED_KEY,
+    MEDIA_KEY,
+    NOTHING_MOVED,
+    is_ours,
+    lookalikes,
+    our_name,
+    warn_renamed,
+)
 from vmboot.vsphere.slots import disks, slot_of
 
 _MULTI_WRITER = "sharingMultiWriter"
@@ -28,7 +37,7 @@ def leave_bdm(machine: Machine) -> SlotPlan:
     """The changes that take vmboot's BDM disks out of ``machine``; nothing where it has none."""
     ours = [device for device in machine.hardware.devices if is_ours(device, machine)]
     if not ours:
-        return SlotPlan()
+        return SlotPlan(tuple(_forgotten(machine)))
     why = _obstacle(machine, ours)
     if why:
         names = ", ".join(disk.label or disk.file for disk in ours)
@@ -37,16 +46,26 @@ def leave_bdm(machine: Machine) -> SlotPlan:
     changes: list[Change] = [DetachDisk(disk.key, disk.label, disk.file) for disk in ours]
     place = next((disk for disk in ours if _is_first_place(disk, machine)), None)
     home = _comes_home(machine, place, ours) if place is not None else None
-    problems: tuple[Problem, ...] = ()
+    problems = tuple(warn_renamed(disk, machine) for disk in ours if not our_name(disk.file))
     if place is not None and home is not None and _may_move(home):
         changes.append(_moved(home, place))
         if home.uuid != machine.displaced or not home.uuid:
-            problems = (_guessed(machine, home, place),)
-    if machine.media:
-        changes.append(SetExtra(MEDIA_KEY, machine.media, ""))
-    if machine.displaced:
-        changes.append(SetExtra(DISPLACED_KEY, machine.displaced, ""))
+            problems = (*problems, _guessed(machine, home, place))
+    changes += _without_words(machine)
     return SlotPlan(tuple(changes), powered_off_only=True, problems=problems)
+
+
+def _forgotten(machine: Machine) -> Iterator[SetExtra]:
+    """What a machine says of a disk that is gone; kept where that cannot be known for sure."""
+    is_known = not machine.unavailable and machine.hardware.devices and not lookalikes(machine)
+    if is_known and not machine.fault_tolerant:
+        yield from _without_words(machine)
+
+
+def _without_words(machine: Machine) -> Iterator[SetExtra]:
+    for name, value in ((MEDIA_KEY, machine.media), (DISPLACED_KEY, machine.displaced)):
+        if value:
+            yield SetExtra(name, value, "")
 
 
 def _obstacle(machine: Machine, ours: list[Device]) -> str:

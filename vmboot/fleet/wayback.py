@@ -33,7 +33,7 @@ from vmboot.vsphere.machine import (
     Machine,
     Power,
 )
-from vmboot.vsphere.ourdisks import is_ours, named
+from vmboot.vsphere.ourdisks import is_ours, named, our_name, warn_renamed
 from vmboot.vsphere.securedb import own_part as own_db
 from vmboot.vsphere.securedb import place_of
 from vmboot.vsphere.slots import Slot, disks, drives, find_controller, slot_of
@@ -127,7 +127,7 @@ def _after_shutdown(undo: MachineUndo) -> MachineUndo:
         verdict=Verdict.CHANGE,
         now=undo.later,
         later=(),
-        problems=(),
+        problems=tuple(problem for problem in undo.problems if problem.warning),
         down=True,
         power_on=not undo.to_template,
     )
@@ -196,7 +196,10 @@ def _strangers(machine: Machine) -> list[Device]:
 
 
 def _restored(before: Machine, now: Machine, changes: tuple[Change, ...]) -> MachineUndo:
-    undo = MachineUndo(before, now, Verdict.CHANGE, changes, to_template=before.is_template)
+    warnings = tuple(_warnings(now, changes))
+    undo = MachineUndo(
+        before, now, Verdict.CHANGE, changes, to_template=before.is_template, problems=warnings
+    )
     if not changes and not undo.make_template:
         return replace(undo, verdict=Verdict.OK)
     if now.power is not Power.OFF and (undo.make_template or not _live(now, changes)):
@@ -204,9 +207,17 @@ def _restored(before: Machine, now: Machine, changes: tuple[Change, ...]) -> Mac
         problem = Problem(
             "it must be powered off for that", f"{how}, then undo again; or undo with --power off"
         )
-        pending = replace(undo, verdict=Verdict.PENDING, problems=(problem,))
+        pending = replace(undo, verdict=Verdict.PENDING, problems=(problem, *warnings))
         return replace(pending, now=(), later=changes)
     return undo
+
+
+def _warnings(now: Machine, changes: Sequence[Change]) -> Iterator[Problem]:
+    """Of disks that are to go though their names do not say that they are ours."""
+    gone = {c.key for c in changes if isinstance(c, DetachDisk) and not our_name(c.file)}
+    for disk in now.hardware.devices:
+        if disk.key in gone:
+            yield warn_renamed(disk, now)
 
 
 def _live(now: Machine, changes: Sequence[Change]) -> bool:

@@ -30,7 +30,6 @@ cluster's quorum).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -57,10 +56,12 @@ from vmboot.vsphere.ourdisks import (
     MEDIA_KEY,
     NOTHING_MOVED,
     OUR_DISK,
+    is_apart,
     is_ours,
     media_of,
     media_on,
     our_name,
+    warn_renamed,
 )
 from vmboot.vsphere.slots import (
     PVSCSI_MODEL,
@@ -78,7 +79,6 @@ LSI_MODEL = "VirtualLsiLogicController"
 PVSCSI_HW_VERSION = 7
 """The oldest virtual hardware with PVSCSI (VMware KB 1010398)."""
 MULTI_WRITER = "sharingMultiWriter"
-_OBJECT_FOLDER = re.compile(r"\] [0-9a-f]{8}-[0-9a-f]{4}-")
 _NEW_CONTROLLER = -301
 _NEW_DISK = -302
 
@@ -347,9 +347,13 @@ def _remarks(layout: _Layout, file: str) -> Iterator[Problem]:
         yield Problem(
             f"the BDM disk sits at {place}; the firmware boots only {layout.slot}", warning=True
         )
-    if layout.wanted is not None and _is_anothers(layout.wanted.file, file):
+    for ours in (*layout.stale, layout.wanted):
+        if ours is not None and not our_name(ours.file):
+            yield warn_renamed(ours, layout.machine)
+    held = layout.wanted.file if layout.wanted is not None else ""
+    if our_name(held) and is_apart(held, folder_of(file)):
         yield Problem(
-            f"its BDM disk {layout.wanted.file} is not in its own folder: a master, or another "
+            f"its BDM disk {held} is not in its own folder: a master, or another "
             "machine's copy, which only one machine can use at a time",
             hint="take it out of the machine by hand and keep its file: the next apply gives the "
             "machine a copy of its own",
@@ -361,16 +365,3 @@ def _remarks(layout: _Layout, file: str) -> Iterator[Problem]:
             hint="add one, or leave this machine out",
             warning=True,
         )
-
-
-def _is_anothers(held: str, own: str) -> bool:
-    """Whether a disk lies in another folder of the datastore that the machine's own would be on.
-
-    One on another datastore was moved there, and a clone's has a name of its own. A vSAN names
-    folders by ids, which say nothing.
-    """
-    there, home = folder_of(held), folder_of(own)
-    if not our_name(held):
-        return False
-    same_datastore = there.partition("]")[0] == home.partition("]")[0]
-    return same_datastore and there != home and not _OBJECT_FOLDER.search(there + home)

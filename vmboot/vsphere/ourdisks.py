@@ -6,7 +6,8 @@ name of the delta that a snapshot puts on top of it.
 
 A full clone gets copies under names of its own, and storage vMotion may rename files after their
 machine. Such a machine still says in its extraConfig that it has a BDM disk, so when none bears
-the name, the disk at 0:0 is the one if it is too small to be anything else, and the only such disk.
+the name, the disk at 0:0 is the one if it is no larger than a BDM disk may be, in the machine's own
+folder, not the one that made room, and the only such disk. Plans that rely on it say so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from vmboot.vsphere.changes import Problem
 from vmboot.vsphere.dspath import file_name, folder_of
 from vmboot.vsphere.machine import Bus, Device, DeviceKind, Hardware, Machine
 from vmboot.vsphere.slots import slot_of
@@ -28,8 +30,9 @@ NOTHING_MOVED = "none"
 """What that key says where 0:0 was free, though the machine has a disk elsewhere."""
 DISK_BUSES = (Bus.SCSI, Bus.NVME, Bus.SATA)
 """Where a BDM disk may be. IDE has two places a controller, and 0:0 there is the CD-ROM drive's."""
-RENAMED_LIMIT = 128 * 1024**2
-"""Bytes; no operating system's disk is so small."""
+RENAMED_LIMIT = 256 * 1024**2
+"""Bytes; the largest BDM disk that ``media.bdm.size`` allows."""
+_OBJECT_FOLDER = re.compile(r"\] [0-9a-f]{8}-[0-9a-f]{4}-")
 _DELTA = re.compile(r"-\d{6}(?=\.vmdk$)")
 
 
@@ -75,31 +78,63 @@ def named(machine: Machine) -> Machine:
 
     To compare two views of a machine; changes need the file that there really is.
     """
-    devices = machine.hardware.devices
-    renamed = next((device for device in devices if _is_renamed(device, machine)), None)
-    if renamed is None:
+    devices, found = machine.hardware.devices, lookalikes(machine)
+    if len(found) != 1:
         return machine
+    (renamed,) = found
     folder = folder_of(renamed.file)
     file = f"{folder}{' ' if folder.endswith(']') else '/'}{_name_of(machine.media)}"
     known = tuple(replace(d, file=file) if d is renamed else d for d in devices)
     return replace(machine, hardware=replace(machine.hardware, devices=known))
 
 
+def warn_renamed(device: Device, machine: Machine) -> Problem:
+    """What a plan says of a disk that is taken for the BDM disk though it has another name."""
+    name = f"{device.label or device.file} at {slot_of(machine.hardware, device)}"
+    return Problem(
+        f"{name} is taken for its BDM disk, though its file is {device.file}",
+        hint=f"if it is another disk, remove {MEDIA_KEY} from the machine's extraConfig",
+        warning=True,
+    )
+
+
+def lookalikes(machine: Machine) -> tuple[Device, ...]:
+    """Disks that may be the machine's BDM disk under another name."""
+    devices = machine.hardware.devices
+    if not _name_of(machine.media) or any(our_name(device.file) for device in devices):
+        return ()
+    return tuple(device for device in devices if _looks_like_one(device, machine))
+
+
+def is_apart(file: str, home: str) -> bool:
+    """True if a disk lies in another folder of the datastore that the folder ``home`` is on.
+
+    One on another datastore was moved there. A vSAN names folders by ids, which say nothing.
+
+    >>> is_apart("[a] vm-2/disk.vmdk", "[a] vm-1"), is_apart("[b] vm-2/disk.vmdk", "[a] vm-1")
+    (True, False)
+    """
+    there = folder_of(file)
+    same_datastore = there.partition("]")[0] == home.partition("]")[0]
+    return same_datastore and there != home and not _OBJECT_FOLDER.search(there + home)
+
+
 def _name_of(media: str) -> str:
     """The file name of the BDM disk that extraConfig names so; ``""`` if none has such a name."""
-    return our_name(f"vmboot-{media.replace(' ', '-')}.vmdk")
+    name = f"vmboot-{media.replace(' ', '-')}.vmdk"
+    return name if media and media_of(name) == media else ""
 
 
 def _is_renamed(device: Device, machine: Machine) -> bool:
-    devices = machine.hardware.devices
-    if not _name_of(machine.media) or any(our_name(other.file) for other in devices):
-        return False
-    return [d for d in devices if _looks_like_one(d, machine.hardware)] == [device]
+    return lookalikes(machine) == (device,)
 
 
-def _looks_like_one(device: Device, hardware: Hardware) -> bool:
+def _looks_like_one(device: Device, machine: Machine) -> bool:
     size = device.disk.capacity if device.disk is not None else 0
-    return 0 < size <= RENAMED_LIMIT and _is_first_place(device, hardware)
+    made_room = device.uuid != "" and device.uuid == machine.displaced
+    is_small = 0 < size <= RENAMED_LIMIT
+    is_at_home = not is_apart(device.file, machine.home)
+    return is_small and is_at_home and not made_room and _is_first_place(device, machine.hardware)
 
 
 def _is_first_place(device: Device, hardware: Hardware) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.vsphere.builders import SCSI, SCSI1, disk, machine, nic
+from tests.unit.vsphere.builders import NVME, SCSI, SCSI1, disk, machine, nic
 from vmboot.fleet.leaving import leave_bdm
 from vmboot.vsphere.bdmdisk import plan_bdm
 from vmboot.vsphere.changes import DetachDisk, MoveDevice, SetExtra
@@ -141,3 +141,42 @@ def test_a_newer_disk_of_ours_leaves_the_record_as_it_is() -> None:
     held = replace(machine(older, DATA, SYSTEM, nic()), media="boot aaaaaaaaaaaa")
     assert with_bdm(replace(held, displaced="system")).displaced == "system"
     assert with_bdm(held).displaced == ""
+
+
+LEFT_OVER = {"media": "boot 0123456789ab", "displaced": "system"}
+SMALL = disk(SCSI, 0, key=2000, uuid="small", file="[shared-01] vm/vm.vmdk", capacity=8 * 1024**2)
+
+
+def test_a_machine_that_only_says_it_has_a_boot_disk_gets_rid_of_the_word() -> None:
+    held = machine(replace(SYSTEM, unit=0), nic(), **LEFT_OVER)
+    plan = leave_bdm(held)
+    assert plan.changes == (
+        SetExtra("vmboot.media", "boot 0123456789ab", ""),
+        SetExtra("vmboot.displaced", "system", ""),
+    )
+    assert (plan.powered_off_only, plan.problems) == (False, ())
+    assert leave_bdm(machine_after(held, plan.changes)).changes == ()
+
+
+def test_the_small_disk_that_once_made_room_stays_where_it_is() -> None:
+    held = machine(SMALL, nic(), **{**LEFT_OVER, "displaced": "small"})
+    assert not any(isinstance(change, DetachDisk) for change in leave_bdm(held).changes)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        machine(SMALL, replace(SMALL, key=32000, controller=NVME.key), controllers=(SCSI, NVME)),
+        machine(SYSTEM, fault_tolerant=True),
+        machine(SYSTEM, unavailable="inaccessible"),
+        Machine("vm-1", "a", "/DC1/vm/a"),
+    ],
+)
+def test_where_a_boot_disk_may_be_there_all_the_same_the_word_stays(held: Machine) -> None:
+    assert leave_bdm(replace(held, **LEFT_OVER)).changes == ()
+
+
+def test_a_disk_that_is_taken_for_ours_without_its_name_goes_with_a_warning() -> None:
+    plan = leave_bdm(machine(SMALL, nic(), media="boot 0123456789ab"))
+    assert plan.changes[0] == DetachDisk(2000, SMALL.label, SMALL.file)
+    assert [(p.warning, SMALL.file in p.message) for p in plan.problems] == [(True, True)]

@@ -22,7 +22,7 @@ from tests.unit.vsphere.builders import (
 from tests.unit.vsphere.serverside import read_back
 from vmboot.fleet.decide import IsoWish, Wanted, plan_machine
 from vmboot.fleet.journal import Intent
-from vmboot.fleet.plan import Verdict
+from vmboot.fleet.plan import PowerPolicy, Verdict
 from vmboot.fleet.steps import Step
 from vmboot.fleet.wayback import MachineUndo, way_back
 from vmboot.model import BootMethod, Firmware
@@ -376,6 +376,7 @@ def test_a_boot_disk_that_storage_vmotion_renamed_is_taken_out_again(
 
     assert back.verdict is Verdict.CHANGE
     (gone,) = [c.file for c in back.now if isinstance(c, DetachDisk)]
+    assert [(p.warning, gone in p.message) for p in back.problems] == [(True, True)]
     assert gone in [d.file for d in moved.hardware.devices]
     assert same_boot(before, restored) == ()
     assert way_back(before, intents, restored).verdict is Verdict.OK
@@ -409,6 +410,17 @@ def test_somebodys_change_beside_the_new_name_is_told_and_kept() -> None:
     restored = read_back(machine_after(changed, forced.now))
     assert same_boot(before, restored) == (f"there is a disk {theirs.file} that was not there",)
     assert restored.media == ""
+
+
+@pytest.mark.parametrize(("power", "warnings"), [("leave", [False, True]), ("off", [True])])
+def test_a_plan_for_a_running_machine_says_too_which_disk_it_takes_for_ours(
+    power: PowerPolicy, warnings: list[bool]
+) -> None:
+    before = with_uuids(OCCUPIED)
+    intents, now = with_bdm(before)
+    back = way_back(before, intents, replace(renamed(now), power=Power.ON), power=power)
+
+    assert [problem.warning for problem in back.problems] == warnings
 
 
 def test_a_killed_change_to_a_machine_with_a_renamed_boot_disk_goes_back() -> None:

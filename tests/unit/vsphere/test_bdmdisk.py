@@ -284,7 +284,29 @@ def test_and_where_a_clone_has_its_copy_under_another_name():
     order = (BootEntry("disk", 2000), NIC)
     found = machine(copied, disk(SCSI, 1, key=2001), nic(), media=BDM_MEDIA, boot_order=order)
 
-    assert planned(found) == SlotPlan()
+    plan = planned(found)
+    assert (plan.changes, plan.refused) == ((), False)
+    (warning,) = plan.problems
+    assert warning.message == (
+        "Hard disk 2000 at SCSI 0:0 is taken for its BDM disk, though its file is "
+        "[shared-01] clone/clone.vmdk"
+    )
+
+
+def test_an_older_one_under_another_name_is_replaced_and_the_plan_says_which():
+    copied = disk(SCSI, file="[shared-01] clone/clone.vmdk", capacity=SMALL)
+    plan = planned(machine(copied, nic(), media=OLD_MEDIA))
+
+    assert plan.changes[0] == DetachDisk(2000, "Hard disk 2000", copied.file)
+    assert [copied.file in problem.message for problem in plan.problems] == [True]
+
+
+def test_the_disk_that_made_room_is_never_taken_for_the_one_that_took_its_place():
+    own = disk(SCSI, uuid="6000c29a", capacity=SMALL)
+    plan = planned(machine(own, nic(), media=OLD_MEDIA, displaced="6000c29a"))
+
+    assert plan.changes[0] == MoveDevice(2000, "Hard disk 2000", 1000, 0, 1000, 1)
+    assert not any(isinstance(change, DetachDisk) for change in plan.changes)
 
 
 def test_an_older_disk_is_replaced_in_one_go_and_nothing_else_moves():

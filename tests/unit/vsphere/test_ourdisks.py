@@ -16,8 +16,17 @@ from tests.unit.vsphere.builders import (
     disk,
     machine,
 )
+from vmboot.media.bdm import MAX_SIZE
 from vmboot.vsphere.machine import Controller, Device
-from vmboot.vsphere.ourdisks import RENAMED_LIMIT, is_ours, media_of, media_on, named, our_name
+from vmboot.vsphere.ourdisks import (
+    RENAMED_LIMIT,
+    is_ours,
+    lookalikes,
+    media_of,
+    media_on,
+    named,
+    our_name,
+)
 
 SMALL = 8 * 1024**2
 DELTA = BDM.replace(".vmdk", "-000001.vmdk")
@@ -67,6 +76,31 @@ def test_a_machine_that_says_so_may_have_it_under_another_name(
     assert media_on(found, machine(found, controllers=controllers, media=BDM_MEDIA)) == media
 
 
+def test_a_disk_as_large_as_a_boot_disk_may_be_made_is_known():
+    assert RENAMED_LIMIT == MAX_SIZE
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_one"),
+    [
+        pytest.param({"home": "[shared-01] vm"}, True, id="in its folder"),
+        pytest.param({"home": "[shared-01] other"}, False, id="in another machine's folder"),
+        pytest.param({"home": "[shared-02] other"}, True, id="moved to another datastore"),
+        pytest.param({"home": "[shared-01] 5f3c0000-aaaa-bb"}, True, id="a folder named by its id"),
+        pytest.param({"displaced": "6000c29a"}, False, id="the very disk that made room"),
+        pytest.param({"displaced": "6000c29b"}, True, id="another disk made room"),
+        pytest.param({"displaced": "none"}, True, id="none had to"),
+    ],
+)
+def test_what_else_speaks_for_or_against_it(facts: dict[str, str], is_one: bool):
+    small = disk(SCSI, file="[shared-01] vm/vm.vmdk", uuid="6000c29a", capacity=SMALL)
+    found = machine(small, media=BDM_MEDIA, **facts)
+
+    assert is_ours(small, found) is is_one
+    assert lookalikes(found) == ((small,) if is_one else ())
+    assert (named(found) == found) is not is_one
+
+
 def test_without_that_word_a_small_disk_is_just_a_small_disk():
     small = disk(SCSI, capacity=SMALL)
 
@@ -103,7 +137,9 @@ def test_a_renamed_one_has_its_name_again_for_a_comparison(file: str, known: str
     assert named(named(held)) == named(held)
 
 
-@pytest.mark.parametrize("media", ["", "boot", "theirs", "boot 0123456789AB", "../boot 012345678"])
+@pytest.mark.parametrize(
+    "media", ["", "boot", "boot-0123456789ab", "a b 0123456789ab", "boot 0123456789AB", "../b 01"]
+)
 def test_a_machine_that_names_no_boot_disk_of_ours_has_none_that_is_renamed(media: str):
     held = machine(disk(SCSI, capacity=SMALL), media=media)
 
