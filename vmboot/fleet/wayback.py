@@ -282,7 +282,7 @@ def own_part(before: Machine, intents: Sequence[Intent], now: Machine) -> Machin
     kept = Hardware(now.hardware.controllers, tuple(devices))
     devices = [_own_device(device, before, after, kept) for device in devices]
     devices += _taken_away(recorded, after, Hardware(now.hardware.controllers, tuple(devices)))
-    controllers = tuple(_controllers(now.hardware.controllers, devices, before))
+    controllers = tuple(_controllers(now.hardware.controllers, devices, before, after))
     media = before.media if now.media == after.media else now.media
     displaced = before.displaced if now.displaced == after.displaced else now.displaced
     db = now.secure_db
@@ -348,13 +348,14 @@ def _home(disk: Device, then: Machine, kept: Hardware) -> Slot | None:
 
 
 def _controllers(
-    controllers: Sequence[Controller], devices: Sequence[Device], before: Machine
+    controllers: Sequence[Controller], devices: Sequence[Device], before: Machine, after: Machine
 ) -> Iterator[Controller]:
-    """Without those that were not there before and hold nothing."""
+    """Without those that vmboot added and that hold nothing."""
     known = {(c.bus, c.number) for c in before.hardware.controllers}
+    added = {(c.bus, c.number) for c in after.hardware.controllers} - known
     used = {device.controller for device in devices}
     for controller in controllers:
-        if (controller.bus, controller.number) in known or controller.key in used:
+        if (controller.bus, controller.number) not in added or controller.key in used:
             yield controller
 
 

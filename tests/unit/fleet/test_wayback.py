@@ -5,10 +5,13 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.vsphere.builders import (
+    AHCI,
     BDM,
     BDM_MEDIA,
     IDE0,
+    LSI1,
     MASTER_UUID,
+    NVME,
     OLD_BDM,
     OLD_MEDIA,
     OTHER,
@@ -35,7 +38,15 @@ from vmboot.vsphere.devices import (
     plan_bdm,
     same_boot,
 )
-from vmboot.vsphere.machine import BootEntry, CdBacking, DeviceKind, DiskBacking, Machine, Power
+from vmboot.vsphere.machine import (
+    BootEntry,
+    CdBacking,
+    Controller,
+    DeviceKind,
+    DiskBacking,
+    Machine,
+    Power,
+)
 
 ISO = Wanted(BootMethod.ISO, IsoWish(OURS, frozenset(Firmware)))
 WITH_DRIVE = machine(cd(IDE0, backing=OTHER), disk(SCSI), nic())
@@ -432,3 +443,16 @@ def test_a_killed_change_to_a_machine_with_a_renamed_boot_disk_goes_back() -> No
 
     assert back.verdict is Verdict.CHANGE
     assert same_boot(before, read_back(machine_after(half_way, back.now))) == ()
+
+
+@pytest.mark.parametrize("theirs", [LSI1, NVME, AHCI])
+def test_force_keeps_an_empty_controller_that_somebody_added(theirs: Controller) -> None:
+    before = machine(nic(), controllers=(IDE0,))
+    intents, now = with_bdm(before)
+    hardware = replace(now.hardware, controllers=(*now.hardware.controllers, theirs))
+    back = way_back(before, intents, replace(now, hardware=hardware), force=True)
+    restored = read_back(machine_after(replace(now, hardware=hardware), back.now))
+
+    assert [(c.bus, c.number) for c in restored.hardware.controllers] == [
+        (c.bus, c.number) for c in (IDE0, theirs)
+    ]
