@@ -63,6 +63,7 @@ class AddDisk:
 
     :param file: datastore path of the VMDK
     :param datastore: managed object id of its datastore
+    :param mode: ``diskMode``; journals of earlier versions lack it
     """
 
     temp_key: int
@@ -70,6 +71,7 @@ class AddDisk:
     unit: int
     file: str
     datastore: str = ""
+    mode: str = "persistent"
 
 
 @dataclass(frozen=True, slots=True)

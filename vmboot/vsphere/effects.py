@@ -97,7 +97,7 @@ def _new_disk(change: AddDisk) -> Device:
         unit=change.unit,
         model="VirtualDisk",
         file=change.file,
-        disk=DiskBacking(datastore=change.datastore),
+        disk=DiskBacking(datastore=change.datastore, mode=change.mode),
     )
 
 

@@ -26,7 +26,15 @@ from vmboot.vsphere.changes import (
     SetExtra,
 )
 from vmboot.vsphere.effects import apply_changes, machine_after
-from vmboot.vsphere.machine import Connection, Device, DeviceKind, Hardware, Machine, Power
+from vmboot.vsphere.machine import (
+    Connection,
+    Device,
+    DeviceKind,
+    DiskBacking,
+    Hardware,
+    Machine,
+    Power,
+)
 from vmboot.vsphere.ourdisks import DISPLACED_KEY, MEDIA_KEY, is_ours, named
 from vmboot.vsphere.sameness import EMPTY_DRIVE, same_backing
 from vmboot.vsphere.securedb import changes_between
@@ -211,8 +219,8 @@ def _missing_disks(now: Hardware, before: Machine) -> Iterator[tuple[Slot, Devic
 
 def _added(temp_key: int, controller: int, unit: int, wanted: Device) -> AddDisk | AddCdrom:
     if wanted.kind is DeviceKind.DISK:
-        datastore = wanted.disk.datastore if wanted.disk is not None else ""
-        return AddDisk(temp_key, controller, unit, wanted.file, datastore)
+        backing = wanted.disk or DiskBacking()
+        return AddDisk(temp_key, controller, unit, wanted.file, backing.datastore, backing.mode)
     return AddCdrom(
         temp_key=temp_key,
         controller=controller,

@@ -25,7 +25,15 @@ from vmboot.vsphere.changes import (
     SetCdrom,
     SetExtra,
 )
-from vmboot.vsphere.machine import BootEntry, Bus, CdBacking, Connection, DeviceKind, Machine
+from vmboot.vsphere.machine import (
+    BootEntry,
+    Bus,
+    CdBacking,
+    Connection,
+    DeviceKind,
+    DiskBacking,
+    Machine,
+)
 from vmboot.vsphere.sameness import EMPTY_DRIVE
 
 _DeviceChange: TypeAlias = (
@@ -128,7 +136,7 @@ def _disk(change: AddDisk) -> Any:
     device.controllerKey = change.controller
     device.unitNumber = change.unit
     device.backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
-        fileName=change.file, diskMode="persistent"
+        fileName=change.file, diskMode=change.mode
     )
     if change.datastore:
         device.backing.datastore = vim.Datastore(change.datastore)
@@ -141,8 +149,16 @@ def _detached(change: DetachDisk, machine: Machine) -> Any:
     disk = next((d for d in disks if (d.key, d.file) == (change.key, change.file)), None)
     if disk is None:
         raise _vanished(machine, change.key)
-    datastore = disk.disk.datastore if disk.disk is not None else ""
-    return _disk(AddDisk(disk.key, disk.controller or 0, disk.unit or 0, disk.file, datastore))
+    backing = disk.disk or DiskBacking()
+    held = AddDisk(
+        temp_key=disk.key,
+        controller=disk.controller or 0,
+        unit=disk.unit or 0,
+        file=disk.file,
+        datastore=backing.datastore,
+        mode=backing.mode,
+    )
+    return _disk(held)
 
 
 def _live(live: dict[int, Any], key: int, machine: Machine) -> Any:

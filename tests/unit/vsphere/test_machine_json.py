@@ -56,6 +56,7 @@ def test_a_machine_comes_back_as_it_was(found: Machine):
         SetCdrom(3000, "CD", 200, 0, OTHER, NEVER, EMPTY, Connection(connected=True)),
         MoveDevice(2000, "Hard disk 1", 200, 0, 201, 1),
         AddDisk(-2, -1, 0, BDM, "datastore-1"),
+        AddDisk(-2, -1, 0, BDM, "datastore-1", "independent_persistent"),
         DetachDisk(2000, "Hard disk 1", BDM),
         SetExtra("vmboot.media", "", "boot 0123456789ab"),
         RemoveDevice(3000, "CD"),
@@ -65,6 +66,13 @@ def test_a_machine_comes_back_as_it_was(found: Machine):
 )
 def test_a_change_comes_back_as_it_was(change: Change):
     assert change_from_json(json.loads(json.dumps(change_to_json(change)))) == change
+
+
+def test_a_disk_that_was_attached_before_its_mode_was_recorded_is_read():
+    data = change_to_json(AddDisk(-2, -1, 0, BDM, "datastore-1", "independent_persistent"))
+    del data["mode"]
+
+    assert change_from_json(data) == AddDisk(-2, -1, 0, BDM, "datastore-1", "persistent")
 
 
 def test_settings_for_secure_boot_are_kept_where_they_were_read() -> None:

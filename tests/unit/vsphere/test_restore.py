@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 
 from tests.unit.vsphere.builders import (
@@ -183,6 +184,16 @@ def test_an_older_disk_of_ours_comes_back_with_its_place_in_the_order():
         SetExtra("vmboot.media", BDM_MEDIA, OLD_MEDIA),
         SetBootOrder(order, (BootEntry("disk", -201),)),
     )
+
+
+@pytest.mark.parametrize("mode", ["persistent", "independent_persistent"])
+def test_it_comes_back_in_the_mode_it_had(mode: str):
+    before = machine(disk(SCSI, file=OLD_BDM, mode=mode), media=OLD_MEDIA)
+    now = machine(disk(SCSI, file=BDM), media=BDM_MEDIA)
+    restored = machine_after(now, plan_restore(now, before))
+
+    (back,) = (device.disk for device in restored.hardware.devices if device.disk is not None)
+    assert (back.mode, back.datastore) == (mode, "datastore-1")
 
 
 def test_a_controller_we_added_goes_unless_somebody_uses_it():

@@ -205,6 +205,15 @@ def test_our_disk_is_attached_as_the_file_it_is():
     ]
 
 
+@pytest.mark.parametrize("mode", ["independent_persistent", "independent_nonpersistent"])
+def test_our_disk_goes_and_comes_in_the_mode_it_had(mode: str):
+    held = machine(disk(SCSI, file=BDM, mode=mode))
+    changes = (DetachDisk(2000, "", BDM), AddDisk(-201, 1000, 0, BDM, "datastore-1", mode))
+    spec = config_spec(changes, machine=held)
+
+    assert [change.device.backing.diskMode for change in spec.deviceChange] == [mode, mode]
+
+
 def test_our_disk_is_detached_and_its_file_kept():
     change = DetachDisk(2000, "Hard disk 2", BDM)
     (made,) = config_spec((change,), machine=machine(disk(SCSI, file=BDM))).deviceChange
