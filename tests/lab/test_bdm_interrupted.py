@@ -154,6 +154,33 @@ def test_copies_that_a_dead_run_left_half_made_are_made_again(
     assert digests(site.lab) == content
 
 
+def test_half_a_copy_of_an_undo_that_died_is_made_again_by_the_next(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied = site.apply(site.fleet(document("/DC1/vm/PVS/BIOS/pvs-001")))
+    (whole,) = (site.lab.disks()[path].digest for path in copies(site.lab))
+    undone = site.undo(applied.run_id)
+    real = journal._write_all
+
+    def die(descriptor: int, text: bytes) -> None:
+        if b'{"kind":"copied"' in text:
+            raise KilledError
+        real(descriptor, text)
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(journal, "_write_all", die)
+        site.undo(undone.run_id)
+    (copy,) = copies(site.lab)
+    extent = Datastores(site.lab).files()[copy.replace(".vmdk", "-flat.vmdk")]
+    size = extent.stat().st_size
+    extent.unlink()  # not written to: the lab's copies share their extent
+    extent.write_bytes(bytes(size))
+
+    assert site.undo(undone.run_id).done == 1
+
+    assert [site.lab.disks()[path].digest for path in copies(site.lab)] == [whole]
+
+
 def test_a_running_machine_is_shut_down_for_its_disk_and_started_by_the_undo(site: Site) -> None:
     path = "/DC1/vm/PVS/BIOS/pvs-001"
     site.lab.edit(path, power="on")

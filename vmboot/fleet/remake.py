@@ -27,7 +27,8 @@ def remakes(
 ) -> tuple[Copying, ...]:
     """The copies that have to be made so that ``steps`` can attach them.
 
-    One that is there still is not among them; one that no journal knows cannot be made.
+    One that is there still is not among them, unless it may be half a copy, or half deleted; one
+    that no journal knows cannot be made.
     """
     wanted = [(step, disk) for step in steps for disk in step.added_disks]
     if not wanted:
@@ -37,17 +38,26 @@ def remakes(
     unknown = {disk.file for _, disk in wanted} - sources.keys()
     if unknown:
         sources |= _from_all_runs(unknown, state)
-    deleted = {path for run in (*chain.runs, *chain.undos) for path in run.removed}
+    doubtful = _doubtful(chain)
     orders = []
     for step, disk in wanted:
         source, store = sources.get(disk.file), stores.get(disk.datastore)
         if source is None or store is None:
             continue
-        if disk.file in deleted or not disk_exists(
+        if disk.file in doubtful or not disk_exists(
             session, datastore=store, path=relative(disk.file)
         ):
             orders.append(_order(step, disk, source))
     return tuple(orders)
+
+
+def _doubtful(chain: Chain) -> set[str]:
+    """Paths of disks that one of these runs deleted, or that the last one to make it left half."""
+    runs = (*chain.runs, *chain.undos)
+    half: set[str] = set()
+    for run in runs:
+        half = (half | run.copies.keys()) - run.copied
+    return half.union(*(run.removed for run in runs))
 
 
 def _order(step: Step, disk: AddDisk, source: Copying | Removing) -> Copying:
