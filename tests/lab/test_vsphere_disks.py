@@ -245,6 +245,20 @@ def test_deleting_many_does_not_mind_those_that_are_gone(
     assert not disk_exists(session, datastore=datastore, path=COPY)
 
 
+def test_a_disk_whose_datastore_has_another_name_by_now_does_not_count_as_deleted(
+    session: Session, datastore: DatastoreChoice, lab: Vcenter
+):
+    copy(session, datastore)
+    where = datastore.datacenter_moid
+    lab.fault("task-fails", method="DeleteVirtualDisk_Task", fault="InvalidDatastorePath", count=-1)
+    job = delete_disk_job("copy", path=datastore.path(COPY), datacenter=where)
+    (outcome,) = run_window(session, [job])
+
+    assert "no datastore has the name in" in str(outcome.error)
+    with pytest.raises(RemoteError, match="no datastore has the name in"):
+        delete_disk(session, path=datastore.path(COPY), datacenter=where)
+
+
 def test_a_disk_of_a_running_machine_is_not_deleted(session: Session, lab: Vcenter):
     lab.edit("pvs-001", power="on")
     running = machine(session, "/DC1/vm/PVS/**/pvs-001")

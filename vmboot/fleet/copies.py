@@ -21,9 +21,9 @@ from vmboot.fleet.earlier import Earlier, earlier_copies
 from vmboot.fleet.journal import Copied, Copying, Foreign, Journal
 from vmboot.fleet.runs import load_all
 from vmboot.fleet.strays import is_older
-from vmboot.vsphere.disks import copy_disk_job, delete_remains, relative, same_disk
+from vmboot.vsphere.disks import as_named_now, copy_disk_job, delete_remains, relative, same_disk
 from vmboot.vsphere.holders import Holders, read_holders
-from vmboot.vsphere.placement import choice_of
+from vmboot.vsphere.placement import DatastoreChoice, choice_of
 from vmboot.vsphere.storage import Datastore, read_storage
 from vmboot.vsphere.tasks import Job, run_window
 
@@ -39,17 +39,20 @@ _READERS = 8
 class Made:
     """What became of the copies.
 
-    :param ready: managed object ids of machines whose copy is there
+    :param ready: managed object ids of machines whose copies are all there
     :param begun: orders that were sent, whether they ended well or not, without those where
         somebody's file was in the way
     :param errors: why there is none, by managed object id; machines in neither were not begun
     :param since: when they were begun
+    :param found: paths of those of ``begun`` that were there already, with the same bytes: another
+        run, maybe somebody else's, made them
     """
 
     ready: frozenset[str] = frozenset()
     begun: tuple[Copying, ...] = ()
     errors: Mapping[str, VmbootError] = field(default_factory=dict)
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    found: frozenset[str] = frozenset()
 
     @property
     def doubtful(self) -> Mapping[str, datetime]:
@@ -59,10 +62,11 @@ class Made:
 
 @dataclass
 class Copies:
-    """The copies that ``orders`` ask for, one for a machine at most.
+    """The copies that ``orders`` ask for.
 
     :meth:`run` makes them; or somebody else's window does, by :meth:`open`, :meth:`job`,
-    :meth:`note_begun`, :meth:`end` and :meth:`settle` in this order.
+    :meth:`note_begun`, :meth:`end` and :meth:`settle` in this order. A machine of several orders
+    is ready when all its copies are there.
 
     :param dead: ids of runs that ended in the middle, whose locks are held
     """
@@ -83,10 +87,14 @@ class Copies:
     _begun: list[Copying] = field(default_factory=list)
     _in_the_way: list[Copying] = field(default_factory=list)
     _ended: list[Copied] = field(default_factory=list)
+    _found: set[str] = field(default_factory=set)
+    _missing: dict[str, set[str]] = field(default_factory=dict)
     _holders: Holders | None = None
 
     def __post_init__(self) -> None:
         self.by_path = {order.path: order for order in self.orders}
+        for order in self.orders:
+            self._missing.setdefault(order.moid, set()).add(order.path)
 
     def run(self) -> Made:
         """Make them; failures are collected.
@@ -104,7 +112,8 @@ class Copies:
     @property
     def made(self) -> Made:
         """What became of them so far."""
-        return Made(frozenset(self.ready), tuple(self._begun), self.errors, self._since)
+        ready, found = frozenset(self.ready), frozenset(self._found)
+        return Made(ready, tuple(self._begun), self.errors, self._since, found)
 
     def open(self) -> None:
         """Look at the datastores; without them no copy can be made."""
@@ -123,12 +132,12 @@ class Copies:
             gone = RefusedError(f"the datastore of {order.path} is gone", hint="plan again")
             self._failed(order, gone)
             return None
-        where = store.datacenter_moid
+        where, choice = store.datacenter_moid, choice_of(store)
         return copy_disk_job(
             order.path,
-            source=order.source,
+            source=_master_now(choice, order),
             source_datacenter=where,
-            target=order.path,
+            target=as_named_now(choice, order.path),
             target_datacenter=where,
         )
 
@@ -192,7 +201,9 @@ class Copies:
         self.note_begun(orders)
 
     def _done(self, order: Copying) -> None:
-        self.ready.add(order.moid)
+        self._missing[order.moid].discard(order.path)
+        if not self._missing[order.moid]:
+            self.ready.add(order.moid)
         self._ended.append(Copied(order.path))
         facts = {"done": len(self.ready) + len(self.errors), "total": len(self.orders)}
         self.sink(Event("copy.done", "copied", order.path, facts))
@@ -216,6 +227,7 @@ class Copies:
                 self._refuse(order, error)
                 continue
             if usable:
+                self._found.add(order.path)
                 self._done(order)
             elif self._deleted(order):
                 again.append(order)
@@ -254,8 +266,9 @@ class Copies:
             self._holders = read_holders(self.session)
         if self._holders.unreadable:
             raise _untold(order, self._holders.unreadable)
-        if order.path in self._holders.by_disk:
-            raise _held(order, self._holders.by_disk[order.path])
+        path = as_named_now(choice_of(self._stores[order.datastore]), order.path)
+        if path in self._holders.by_disk:
+            raise _held(order, self._holders.by_disk[path])
 
     def _same(self, order: Copying) -> bool | VmbootError | None:
         store = choice_of(self._stores[order.datastore])
@@ -291,6 +304,12 @@ class Copies:
             self._failed(order, error)
             return False
         return True
+
+
+def _master_now(store: DatastoreChoice, order: Copying) -> str:
+    """The master's path by now; one on another datastore than the copy, as it was recorded."""
+    is_beside = order.source.partition("] ")[0] == order.path.partition("] ")[0]
+    return as_named_now(store, order.source) if is_beside else order.source
 
 
 def _somebodys(order: Copying) -> RefusedError:

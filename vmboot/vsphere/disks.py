@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _OBJECT_TYPES = frozenset({"vsan", "vsand", "vvol"})
 """``summary.type`` in lower case."""
+_RENAMED = "InvalidDatastorePath"
+_GONE = MISSING - {_RENAMED}
+"""Faults that say that a disk is not there; it is, where its datastore has another name by now."""
 
 
 def copy_disk_job(
@@ -46,8 +49,8 @@ def delete_disk_job(subject: str, *, path: str, datacenter: str) -> Job:
     """The write that deletes a disk; one that is not there is as good as deleted."""
 
     def judge(error: VmbootError) -> VmbootError | None:
-        is_gone = isinstance(error, RemoteError) and error.fault in MISSING
-        return None if is_gone else error
+        is_gone = isinstance(error, RemoteError) and error.fault in _GONE
+        return None if is_gone else _told_of_renamed(error, path)
 
     return Job(subject, lambda session: _delete(session, path, datacenter), judge=judge)
 
@@ -61,9 +64,9 @@ def delete_disk(session: Session, *, path: str, datacenter: str) -> bool:
     try:
         run_task(session, lambda: _delete(session, path, datacenter))
     except RemoteError as error:
-        if error.fault in MISSING:
+        if error.fault in _GONE:
             return False
-        raise
+        raise _told_of_renamed(error, path) from error
     return True
 
 
@@ -185,6 +188,11 @@ def beside(path: str, name: str) -> str:
     return f"{folder}{slash}{name}"
 
 
+def as_named_now(datastore: DatastoreChoice, path: str) -> str:
+    """A recorded datastore path with the name that its datastore has by now."""
+    return datastore.path(relative(path))
+
+
 def relative(path: str) -> str:
     """A datastore path without its datastore: ``"[a] b/c.vmdk"`` gives ``"b/c.vmdk"``."""
     return path.partition("] ")[2]
@@ -215,6 +223,16 @@ def _same_extent(
 def _delete(session: Session, path: str, datacenter: str) -> Any:
     where = session.ref("Datacenter", datacenter)
     return session.content.virtualDiskManager.DeleteVirtualDisk_Task(path, where)
+
+
+def _told_of_renamed(error: VmbootError, path: str) -> VmbootError:
+    if not isinstance(error, RemoteError) or error.fault != _RENAMED:
+        return error
+    return RemoteError(
+        f"no datastore has the name in {path}: {error.message}",
+        fault=error.fault,
+        hint="it may have been renamed: the file is there still, under its new name",
+    )
 
 
 def _told(error: VmbootError, source: str, target: str) -> VmbootError:
