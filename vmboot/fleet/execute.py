@@ -22,7 +22,7 @@ from vmboot.fleet.copies import Copies
 from vmboot.fleet.journal import Copying, Journal, Marked, Settled
 from vmboot.fleet.judge import failed, judge, skipped, unread, waits
 from vmboot.fleet.observe import read_present
-from vmboot.fleet.result import MachineOutcome
+from vmboot.fleet.result import Done, MachineOutcome
 from vmboot.fleet.roundtrip import PutBack, job_of
 from vmboot.fleet.steps import Step
 from vmboot.fleet.waves import UNLIMITED, Budget
@@ -267,9 +267,15 @@ class Execution:
             for step in steps:
                 if step.moid in found and self._is_right(step, found[step.moid]):
                     if not step.to_template:
-                        self._judged[step.moid] = judge(step, found[step.moid], None)
+                        self._judge(step, found[step.moid])
                     if self._deferred.pop(step.moid, None) is not None:
                         self._end(step, None)
+
+    def _judge(self, step: Step, now: Machine) -> None:
+        """What became of a machine whose writes all ended well; others wait for the last read."""
+        outcome = judge(step, now, None)
+        self._judged[step.moid] = outcome
+        self.failed += outcome.verdict is Done.FAILED
 
     def _is_right(self, step: Step, now: Machine) -> bool:
         """True if no second reconfigure is needed for the boot order."""
@@ -307,7 +313,7 @@ class Execution:
                 self._end(steps.pop(outcome.subject), outcome.error)
             for step in steps.values():  # the order was right already, or the machine is gone
                 if step.moid in found and not step.to_template:
-                    self._judged[step.moid] = judge(step, found[step.moid], None)
+                    self._judge(step, found[step.moid])
                 self._end(step, None)
 
     def _second_jobs(self, steps: Sequence[Step], found: Mapping[str, Machine]) -> Iterator[Job]:
