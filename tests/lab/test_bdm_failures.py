@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from tests.lab.bdmlab import ALL, copies, digests, need_grub, our_slots, switch_off
 from tests.lab.fleetlab import Site, changed, planned, site_on
 from vmboot.errors import AuthError, RefusedError
+from vmboot.fleet import ahead
+from vmboot.fleet.ahead import Ahead
 from vmboot.fleet.apply import apply_plan
-from vmboot.fleet.journal import FILE, Copying, Ended, begin, runs_dir, timestamp
+from vmboot.fleet.copies import Copies
+from vmboot.fleet.journal import FILE, Copying, Ended, Journal, begin, runs_dir, timestamp
 from vmboot.fleet.plan import Verdict
 from vmboot.fleet.resolve import one_or_pattern
 from vmboot.fleet.result import Done
 from vmboot.fleet.runs import load_run
 from vmboot.fleet.spec import Fleet
+from vmboot.fleet.steps import Step
 from vmboot.lab import Vcenter
 from vmboot.vsphere.changes import AddDisk
 from vmboot.vsphere.disks import copy_disk_job, create_disk
@@ -134,6 +139,21 @@ def test_a_copy_that_is_there_with_the_same_bytes_is_used(site: Site) -> None:
     assert copies(site.lab) == []
 
 
+def test_a_copy_that_was_there_already_stays_when_its_machine_cannot_be_changed(
+    site: Site,
+) -> None:
+    fleet = site.fleet(TEXT)
+    site.undo(site.apply(fleet).run_id)
+    target = planned(site.plan(fleet), "pvs-001").bdm
+    (master,) = (path for path in site.lab.disks() if "] vmboot/" in path)
+    copy(site, master, target)  # as another administrator's run that is about to attach it
+    site.lab.fault("task-fails", method="ReconfigVM_Task", vm="pvs-001", count=-1)
+
+    assert site.apply(fleet).failed == 1
+
+    assert copies(site.lab) == [target]
+
+
 def test_somebody_elses_disk_under_our_name_is_never_touched(site: Site) -> None:
     before = site.dump()
     fleet = site.fleet(TEXT)
@@ -167,17 +187,21 @@ def test_a_copy_that_somebody_changed_since_is_never_touched(site: Site) -> None
     assert site.lab.disks()[target].digest == digest
 
 
-def half_made(site: Site, fleet: Fleet) -> str:
-    """Path of a disk with other bytes that a run had begun and never saw to end."""
-    target = planned(site.plan(fleet), "pvs-001").bdm
-    with begin(
+def a_run(site: Site, fleet: Fleet) -> Journal:
+    return begin(
         verb="apply",
         fleet=str(fleet.file),
         fleet_sha256=fleet.sha256,
         vcenter=site.session.host,
         vcenter_uuid=site.session.about.uuid,
         user=site.session.user,
-    ) as journal:
+    )
+
+
+def half_made(site: Site, fleet: Fleet) -> str:
+    """Path of a disk with other bytes that a run had begun and never saw to end."""
+    target = planned(site.plan(fleet), "pvs-001").bdm
+    with a_run(site, fleet) as journal:
         journal.write(Copying("vm-1", "", target, "datastore-1"), Ended(timestamp(), {}))
     create_disk(site.session, path=target, datacenter=datacenter(site, target), size=8 << 20)
     return target
@@ -228,6 +252,41 @@ def test_a_copy_whose_age_cannot_be_read_fails_its_machine_alone(site: Site) -> 
     assert target in copies(site.lab)
 
 
+def test_a_copy_is_made_on_its_datastore_whatever_that_was_called(site: Site) -> None:
+    fleet = site.fleet(TEXT)
+    target = planned(site.plan(fleet), "pvs-001").bdm
+    site.undo(site.apply(fleet).run_id)
+    (upload,) = site.plan(fleet).uploads
+    source, path = (f"[old]{name.partition(']')[2]}" for name in (upload.path, target))
+    order = Copying("vm-1", source, path, upload.moid, upload.size, upload.sha256)
+    with a_run(site, fleet) as journal:
+        assert Copies(site.session, journal, [order]).run().ready == {"vm-1"}
+    assert copies(site.lab) == [target]
+
+
+def test_machines_read_back_otherwise_than_written_count_as_failed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, take = Ahead.note_done, Ahead.take_read
+
+    def spoilt(self: Ahead, step: Step) -> None:
+        site.lab.edit(step.machine.path, extra_config={"vmboot.media": "other 0123456789ab"})
+        done(self, step)
+
+    monkeypatch.setattr(ahead, "BATCH", 1)
+    monkeypatch.setattr(Ahead, "note_done", spoilt)
+    monkeypatch.setattr(Ahead, "take_read", lambda self, *, wait=False: take(self, wait=True))
+    fleet = site.fleet("targets: [{vms: /DC1/vm/PVS/BIOS/*, method: bdm}]\n")
+    plan = site.plan(fleet, power="off")
+
+    result = apply_plan(
+        plan, fleet, site.session, window=1, max_failures=1, loader_dirs=[site.loaders]
+    )
+
+    assert (result.failed, result.stopped) == (2, True)
+    assert result.skipped == len(plan.machines) - 2 > 0
+
+
 def test_somebody_elses_disk_under_the_masters_name_stops_the_plan(site: Site) -> None:
     fleet = site.fleet(TEXT)
     (upload,) = site.plan(fleet).uploads
@@ -274,6 +333,18 @@ def test_a_home_in_maintenance_refuses_its_machines(site: Site) -> None:
     )
 
 
+def test_a_machine_whose_folder_is_the_one_of_the_masters_is_refused(site: Site) -> None:
+    (machine,) = site.plan(site.fleet(TEXT)).machines
+    folder = machine.machine.home.partition("] ")[2]
+    fleet = site.fleet(f"{TEXT}media: {{bdm: {{folder: {folder}}}}}\n")
+    plan = site.plan(fleet)
+    (machine,) = plan.machines
+    assert machine.verdict is Verdict.REFUSED
+    assert "is the one of the masters of BDM disks" in machine.problems[0].message
+    assert "set media.bdm.folder" in (machine.problems[0].hint or "")
+    assert plan.uploads == ()
+
+
 def test_an_import_that_fails_fails_the_machines_of_that_datastore(site: Site) -> None:
     fleet = site.fleet(ALL)
     plan = site.plan(fleet, power="off")
@@ -299,18 +370,20 @@ def test_a_template_left_a_machine_by_a_failed_change_is_one_again(site: Site) -
     assert len(our_slots(site.dump()[path])) == 1
 
 
-@pytest.mark.parametrize("method", ["ReconfigVM_Task", "CopyVirtualDisk_Task"])
-def test_a_copy_stays_while_nobody_knows_how_its_write_ended(site: Site, method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "vm", "when"),
+    [("ReconfigVM_Task", "pvs-001", "before"), ("CopyVirtualDisk_Task", "", "after")],
+)
+def test_a_copy_stays_while_nobody_knows_how_its_write_ended(
+    site: Site, method: str, vm: str, when: Literal["before", "after"]
+) -> None:
     fleet = site.fleet(TEXT)
     copy = planned(site.plan(fleet), "pvs-001").bdm
-    site.lab.fault("drop-connection", method=method, when="after")
-    site.lab.fault("slow-task", method=method, ms=500)
+    site.lab.fault("drop-connection", method=method, vm=vm, when=when)
 
-    first = site.apply(fleet)
+    assert site.apply(fleet).failed == 1
 
     assert site.lab.counters().writes.get("DeleteVirtualDisk_Task", 0) == 0
-    site.lab.clear_faults()
-    again = site.apply(fleet)
-    assert (again.done + again.ok, again.failed) == (1, 0)
     assert copies(site.lab) == [copy]
-    assert first.done + first.failed == 1
+    assert site.apply(fleet).done == 1
+    assert copies(site.lab) == [copy]

@@ -58,9 +58,8 @@ class DiskCheck:
     @cached_property
     def placed(self) -> Placed:
         """Where each machine's copy goes."""
-        return place_disks(
-            self.media, [m for wish, m in self.chosen if wish.problem is None], self.storage
-        )
+        machines = [m for wish, m in self.chosen if wish.problem is None]
+        return place_disks(self.fleet, self.media, machines, self.storage)
 
     @cached_property
     def plans(self) -> Mapping[str, MachinePlan]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmboot.errors import NotFoundError, RefusedError
 from vmboot.fleet.decide import BdmWish, IsoWish
-from vmboot.fleet.homes import home_of, needs_copy
+from vmboot.fleet.homes import Home, home_of, needs_copy
 from vmboot.fleet.media import FleetMedia, Medium
 from vmboot.fleet.place import place_iso
 from vmboot.fleet.plan import MachinePlan, Problem, Upload, Verdict
@@ -18,7 +18,7 @@ from vmboot.vsphere.hashcache import HashCache
 from vmboot.vsphere.holders import file_name
 from vmboot.vsphere.machine import CdBacking, Machine
 from vmboot.vsphere.placement import AUTO, DatastoreChoice, choice_of
-from vmboot.vsphere.storage import Storage
+from vmboot.vsphere.storage import Datastore, Storage
 from vmboot.vsphere.transfer import holds
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ def _iso_wish(medium: Medium, upload: Upload, insecure: Problem | None) -> IsoWi
     )
 
 
-def place_disks(media: FleetMedia, machines: Sequence[Machine], storage: Storage) -> Placed:
+def place_disks(
+    fleet: Fleet, media: FleetMedia, machines: Sequence[Machine], storage: Storage
+) -> Placed:
     """A copy of the BDM disk in the folder of each machine.
 
     :param machines: those of method ``bdm``
@@ -118,6 +120,9 @@ def place_disks(media: FleetMedia, machines: Sequence[Machine], storage: Storage
             refused[machine.moid] = home
             continue
         medium = media.for_machine(BootMethod.BDM, machine)
+        if home.path(medium.file_name) == _master_path(fleet, home.datastore, medium):
+            refused[machine.moid] = _among_masters(fleet, home)
+            continue
         if medium.file_name not in insecure:
             insecure[medium.file_name] = media.insecure(medium, machines)
         wishes[machine.moid] = BdmWish(
@@ -131,6 +136,18 @@ def place_disks(media: FleetMedia, machines: Sequence[Machine], storage: Storage
             disk_next=medium.work,
         )
     return Placed(disks=wishes, refused=refused)
+
+
+def _master_path(fleet: Fleet, store: Datastore, medium: Medium) -> str:
+    return choice_of(store).path(f"{fleet.media.bdm.folder}/{medium.file_name}")
+
+
+def _among_masters(fleet: Fleet, home: Home) -> Problem:
+    """Its copy would be the master that the copies of all others are made of."""
+    return Problem(
+        f"its folder {home.folder} is the one of the masters of BDM disks",
+        hint=f"set media.bdm.folder to another folder than {fleet.media.bdm.folder}",
+    )
 
 
 def masters_for(

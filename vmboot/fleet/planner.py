@@ -150,7 +150,7 @@ def _placed(
     with_iso = [machine for wish, machine in isos if wish.problem is None]
     with_disk = [machine for wish, machine in disks if wish.problem is None]
     one = place_isos(fleet, session, media, with_iso, storage) if with_iso else Placed()
-    two = place_disks(media, with_disk, storage)
+    two = place_disks(fleet, media, with_disk, storage)
     return Placed(one.isos, two.disks, {**one.refused, **two.refused}, one.uploads, one.warnings)
 
 
