@@ -50,6 +50,8 @@ class Needed:
         if name in self.holders.by_file:
             who = self.holders.by_file[name]
             return self._copied_for(name, datastore) if our_name(name) else _held_by(who)
+        if name in self.holders.by_media:
+            return f"{_copied_for(self.holders.by_media[name])}, as extraConfig says"
         return self._needed(name, info)
 
     def _copied_for(self, name: str, datastore: str) -> str:

@@ -17,7 +17,7 @@ from vmboot.vsphere import soap
 from vmboot.vsphere.collector import Found, Walk, retrieve
 from vmboot.vsphere.dspath import file_name
 from vmboot.vsphere.inventory import BATCH, read_index
-from vmboot.vsphere.ourdisks import our_name
+from vmboot.vsphere.ourdisks import MEDIA_KEY, our_name
 from vmboot.vsphere.reader import hardware_of
 from vmboot.vsphere.soap import Ref
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Holders", "file_name", "holders_of", "read_holders"]
 
 _DEVICES = "config.hardware.device"
+_MEDIA = f'config.extraConfig["{MEDIA_KEY}"]'
 _PROPERTIES = {
-    "VirtualMachine": ("name", _DEVICES),
+    "VirtualMachine": ("name", _DEVICES, _MEDIA),
     "VirtualMachineSnapshot": ("vm", _DEVICES),
 }
 _WALKS = (
@@ -44,6 +45,8 @@ class Holders:
     :param by_file: inventory paths of machines, by the name of the ISO that a drive holds, and by
         the name of the BDM disk that a machine has; a delta counts as the disk it is based on
     :param by_disk: the same, by the datastore path of the BDM disk
+    :param by_media: inventory paths of machines whose extraConfig alone names a BDM disk, by that
+        disk's name: their own file bears another one, as a clone's does
     :param of_machine: names of the BDM disks of a machine and its snapshots, by managed object id
     :param seen: managed object ids of the machines that were looked at; one that is not among them
         may hold a disk all the same, at another vCenter or out of this login's sight
@@ -55,6 +58,7 @@ class Holders:
     by_disk: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     of_machine: Mapping[str, frozenset[str]] = field(default_factory=dict)
     seen: frozenset[str] = frozenset()
+    by_media: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_holders(session: Session) -> Holders:
@@ -71,6 +75,7 @@ def holders_of(found: Iterable[Found], paths: Mapping[str, str]) -> Holders:
     """
     by_file: dict[str, list[str]] = {}
     by_disk: dict[str, list[str]] = {}
+    by_media: dict[str, list[str]] = {}
     of_machine: dict[str, frozenset[str]] = {}
     seen: set[str] = set()
     unreadable: list[str] = []
@@ -84,12 +89,20 @@ def holders_of(found: Iterable[Found], paths: Mapping[str, str]) -> Holders:
             of_machine[_moid(one)] = of_machine.get(_moid(one), frozenset()) | {
                 *map(our_name, disks)
             }
+        named = _named(one)
+        if named and named not in map(our_name, disks):
+            by_media.setdefault(named, []).append(who)
         for path in disks:
             by_disk.setdefault(path, []).append(who)
         for name in dict.fromkeys((*_isos(one), *map(our_name, disks))):
             by_file.setdefault(name, []).append(who)
     return Holders(
-        _frozen(by_file), tuple(unreadable), _frozen(by_disk), of_machine, frozenset(seen)
+        _frozen(by_file),
+        tuple(unreadable),
+        _frozen(by_disk),
+        of_machine,
+        frozenset(seen),
+        _frozen(by_media),
     )
 
 
@@ -119,6 +132,12 @@ def _isos(one: Found) -> Iterator[str]:
     for device in hardware_of(one.props.get(_DEVICES)).devices:
         if device.backing is not None and device.backing.kind == "iso":
             yield file_name(device.backing.path)
+
+
+def _named(one: Found) -> str:
+    """The name of the BDM disk that extraConfig says the machine has; ``""`` if none."""
+    name, _, digits = soap.text(one.props.get(_MEDIA), "value").rpartition(" ")
+    return our_name(f"vmboot-{name}-{digits}.vmdk")
 
 
 def _disks(one: Found) -> Iterator[str]:

@@ -45,6 +45,13 @@ def test_a_holder_counts_whatever_the_datastore_is_called() -> None:
     assert Needed(Holders({NAME: ("/DC1/vm/a",)}), now=NOW).reason(info()) == "/DC1/vm/a holds it"
 
 
+def test_a_master_stays_while_extra_config_says_that_a_copy_of_it_boots() -> None:
+    name = "vmboot-boot-0123456789ab.vmdk"
+    found = Needed(Holders(by_media={name: ("/DC1/vm/clone",)}), now=NOW)
+    reason = found.reason(info(path=f"vmboot/{name}"), "a")
+    assert reason == "/DC1/vm/clone boots from a copy of it, as extraConfig says"
+
+
 def test_of_a_master_those_machines_count_that_are_on_its_datastore() -> None:
     name = "vmboot-boot-0123456789ab.vmdk"
     master = info(path=f"vmboot/{name}")

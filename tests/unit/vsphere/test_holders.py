@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from vmboot.vsphere.collector import Found
 from vmboot.vsphere.holders import file_name, holders_of
 from vmboot.vsphere.soap import NAMESPACE, Ref
@@ -91,6 +93,33 @@ def test_a_delta_holds_the_disk_it_is_based_on_wherever_that_is():
 
     assert held.by_file == {f"{OURS}.vmdk": ("/DC1/vm/a",)}
     assert set(held.by_disk) == set(chain)
+
+
+def renamed(moid: str, media: str, path: str) -> Found:
+    """A machine whose extraConfig speaks of a BDM disk."""
+    option = f"<key>vmboot.media</key><value>{media}</value>"
+    props = {
+        "config.hardware.device": xml(disk(path)),
+        'config.extraConfig["vmboot.media"]': xml(option),
+    }
+    return Found(Ref("VirtualMachine", moid), props)
+
+
+def test_a_disk_under_a_name_of_its_own_is_known_by_extra_config():
+    found = [
+        renamed("vm-1", "boot 0123456789ab", "[a] clone/clone.vmdk"),
+        renamed("vm-2", "boot 0123456789ab", f"[a] b/{OURS}.vmdk"),
+    ]
+    held = holders_of(found, PATHS)
+
+    assert held.by_media == {f"{OURS}.vmdk": ("/DC1/vm/a",)}
+    assert held.by_file == {f"{OURS}.vmdk": ("/DC1/vm/app/inner/b",)}
+    assert "[a] clone/clone.vmdk" not in held.by_disk
+
+
+@pytest.mark.parametrize("media", ["", "boot", "boot ../../x", "my own words 1"])
+def test_words_that_name_no_disk_hold_none(media):
+    assert holders_of([renamed("vm-1", media, "[a] a/a.vmdk")], PATHS).by_media == {}
 
 
 def test_disks_of_others_are_nobody_s_business():
