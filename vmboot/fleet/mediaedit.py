@@ -18,7 +18,7 @@ from vmboot.errors import DeadlineError, InputError
 from vmboot.events import Event, Sink, ignore
 from vmboot.fleet.apply import apply_plan
 from vmboot.fleet.docedit import DocumentEdit, with_servers
-from vmboot.fleet.journal import FILE, Journal, runs_dir
+from vmboot.fleet.journal import FILE, Journal, runs_dir, timestamp
 from vmboot.fleet.lock import run_lock
 from vmboot.fleet.newservers import new_servers
 from vmboot.fleet.plan import Plan, PowerPolicy
@@ -282,7 +282,10 @@ class _Edit:
                 self.stop.set()
 
     def _clear(self) -> tuple[str, ...]:
-        """Delete what all waves left, noted in the journal of the last of them."""
+        """Delete what all waves left, noted in the journal of the last of them.
+
+        That journal gets its end once more: what was deleted is known to be only then.
+        """
         runs = [result.run_id for _, result in self.results if result.run_id]
         if not (self.strays and runs):
             return ()
@@ -291,7 +294,11 @@ class _Edit:
             run_lock(self.session.about.uuid, fleet, state=self.state),
             Journal(runs_dir(self.state) / runs[-1] / FILE) as journal,
         ):
-            return self.strays.clear(self.session, journal, sink=self.sink).notes
+            notes = self.strays.clear(self.session, journal, sink=self.sink).notes
+            ended = load_run(runs[-1], state=self.state).ended
+            if ended is not None:
+                journal.write(replace(ended, ended=timestamp()))
+        return notes
 
 
 def _sent(plan: Plan) -> Plan:

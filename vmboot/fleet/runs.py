@@ -139,6 +139,7 @@ class Run:
     :param copies: BDM disks that were begun to be made, by path, without those where somebody's
         file was in the way; ``copied`` were seen to end
     :param removed: BDM disks that it was about to delete, by path; not those where that failed
+    :param unconfirmed: those about to be deleted of which no end of the run tells
     :param certificates: files with a certificate that it was about to put into folders of machines,
         by path; ``decertified`` it was about to delete
     :param edited: what became of the fleet document, ``None`` if nothing
@@ -154,6 +155,7 @@ class Run:
     copies: Mapping[str, Copying] = field(default_factory=dict)
     copied: frozenset[str] = frozenset()
     removed: Mapping[str, Removing] = field(default_factory=dict)
+    unconfirmed: frozenset[str] = frozenset()
     certificates: Mapping[str, Certifying] = field(default_factory=dict)
     decertified: Mapping[str, Decertifying] = field(default_factory=dict)
     edited: Edited | None = None
@@ -176,7 +178,7 @@ class Run:
     def deleted(self) -> Mapping[str, Removing]:
         """Those of ``removed`` that are known to be gone: a run that was killed says only what it
         was about to do."""
-        return self.removed if self.ended is not None else {}
+        return {path: r for path, r in self.removed.items() if path not in self.unconfirmed}
 
     @property
     def moids(self) -> tuple[str, ...]:
@@ -250,8 +252,13 @@ def _parse(line: bytes, path: Path) -> dict[str, Any]:
 
 def _assemble(records: Iterable[Record], path: Path) -> Run:
     by_kind: dict[type, list[Any]] = {kind: [] for kind in _KINDS.values()}
+    unconfirmed: set[str] = set()
     for record in records:
         by_kind[type(record)].append(record)
+        if isinstance(record, Removing):
+            unconfirmed.add(record.path)
+        elif isinstance(record, Ended):
+            unconfirmed.clear()
     if not by_kind[Started]:
         raise InputError(f"{path} has no beginning", hint="its disk may have been full")
     sent = {record.path for record in by_kind[Uploaded]}
@@ -265,6 +272,7 @@ def _assemble(records: Iterable[Record], path: Path) -> Run:
         copies={c.path: c for c in by_kind[Copying] if c.path not in foreign},
         copied=frozenset(record.path for record in by_kind[Copied]),
         removed=_removed(by_kind[Removing]),
+        unconfirmed=frozenset(unconfirmed),
         certificates={c.path: c for c in by_kind[Certifying]},
         decertified={c.path: c for c in by_kind[Decertifying]},
         edited=_last(by_kind[Edited]),

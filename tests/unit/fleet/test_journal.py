@@ -24,6 +24,7 @@ from vmboot.fleet.journal import (
     Journal,
     Marked,
     PoweringOff,
+    Removing,
     Settled,
     Undone,
     Uploaded,
@@ -325,3 +326,17 @@ def test_the_text_of_a_document_before_its_edit_is_kept(tmp_path: Path) -> None:
         run.write(edited)
     assert load_run(run.run_id, state=tmp_path).edited == edited
     assert load_chain(run.run_id, state=tmp_path).edits == (edited,)
+
+
+def test_a_file_counts_as_deleted_when_an_end_of_the_run_came_after(tmp_path: Path) -> None:
+    first, second = (
+        Removing("vm-1", "[a] vmboot/x.vmdk", f"[a] {name}/x.vmdk", "datastore-1")
+        for name in ("a", "b")
+    )
+    with start(tmp_path) as run:
+        run.write(first, ended(), second)
+        cut_off = load_run(run.run_id, state=tmp_path)
+        assert cut_off.removed.keys() == {first.path, second.path}
+        assert cut_off.deleted.keys() == {first.path}
+        run.write(ended())
+    assert load_run(run.run_id, state=tmp_path).deleted.keys() == {first.path, second.path}
