@@ -24,9 +24,14 @@ from vmboot.fleet.stale import Freshness, read_stale
 from vmboot.fleet.strays import OUT_OF_SIGHT
 from vmboot.fleet.undo import plan_undo
 from vmboot.lab import Vcenter
-from vmboot.vsphere.disks import delete_disk
-from vmboot.vsphere.inventory import read_index
+from vmboot.vsphere.changes import AddDisk, DetachDisk
+from vmboot.vsphere.disks import copy_disk_job, delete_disk, relative
+from vmboot.vsphere.files import make_directory
+from vmboot.vsphere.inventory import read_index, read_machines
+from vmboot.vsphere.placement import choice_of
+from vmboot.vsphere.reconfigure import reconfigure_job
 from vmboot.vsphere.storage import read_storage
+from vmboot.vsphere.tasks import run_window
 
 pytestmark = pytest.mark.lab
 COUNT = 14
@@ -131,6 +136,8 @@ def test_another_server_list_for_all_in_waves_and_back(site: Site) -> None:
     assert len({copy.rpartition("/")[2] for copy in copies(site.lab)}) == 1
     stores = {path.partition("]")[0] for path in copies(site.lab)}
     assert calls.writes["ImportVApp"] == len(stores)
+    last = load_run(max(run.id for run in list_runs() if run.rollout == result.rollout))
+    assert len(last.deleted) == len(last.removed) == COUNT
 
     (document,) = plan_undo(result.rollout, site.session).documents
     assert document.words == f"{fleet.file} gets its text from before back"
@@ -307,3 +314,62 @@ def test_a_machine_out_of_sight_keeps_the_copy_in_its_folder(
     (kept,) = (file for file in swept.kept if file.path == copy)
     assert kept.reason == OUT_OF_SIGHT
     assert copies(site.lab) == [copy]
+
+
+def moved_by_storage_vmotion(site: Site, file: str) -> str:
+    """The boot disk of ``ONE`` on another datastore, in a folder of the same name."""
+    stores = read_storage(site.session).datastores
+    (here,) = (store for store in stores if file.startswith(f"[{store.name}] "))
+    there = next(
+        store
+        for store in stores
+        if store.datacenter_moid == here.datacenter_moid
+        and store.moid != here.moid
+        and store.makes_directories
+    )
+    target = choice_of(there).path(relative(file))
+    make_directory(site.session, datastore=choice_of(there), folder=relative(file).split("/")[0])
+    (entry,) = one_or_pattern(read_index(site.session), ONE)
+    (machine,) = read_machines(site.session, [entry.moid])
+    (ours,) = (device for device in machine.hardware.devices if device.file == file)
+    assert ours.controller is not None
+    assert ours.unit is not None
+    where = here.datacenter_moid
+    copy = copy_disk_job(
+        target, source=file, source_datacenter=where, target=target, target_datacenter=where
+    )
+    changes = (
+        DetachDisk(ours.key, ours.label, file),
+        AddDisk(-1, ours.controller, ours.unit, target, there.moid),
+    )
+    for job in (copy, reconfigure_job(machine, changes)):
+        (outcome,) = run_window(site.session, [job])
+        assert outcome.ok, outcome.error
+    delete_disk(site.session, path=file, datacenter=where)
+    site.lab.edit(ONE, boot_order=["disk", "nic"])
+    return target
+
+
+def test_a_copy_that_storage_vmotion_moved_is_deleted_where_it_is_now(site: Site) -> None:
+    before = site.dump()
+    run = site.apply(site.fleet(f"targets: [{{vms: {ONE}, method: bdm}}]\n")).run_id
+    (made,) = copies(site.lab)
+    moved = moved_by_storage_vmotion(site, made)
+
+    undone = site.undo(run)
+
+    assert (undone.done, undone.notes, copies(site.lab)) == (1, (), [])
+    assert changed(before, site.dump()) == []
+    assert site.undo(undone.run_id).done == 1
+    assert copies(site.lab) == [moved]
+
+
+def test_a_machine_shut_down_for_an_undo_that_fails_runs_again(site: Site) -> None:
+    run = site.apply(site.fleet(f"targets: [{{vms: {ONE}, method: bdm}}]\n")).run_id
+    site.lab.edit(ONE, power="on")
+    site.lab.fault("task-fails", method="ReconfigVM_Task", vm="pvs-001", count=-1)
+
+    undone = site.undo(run, power="off", hard_power_off=True)
+
+    assert (undone.failed, undone.shut_down) == (1, ())
+    assert site.dump()[ONE]["runtime.powerState"] == "poweredOn"

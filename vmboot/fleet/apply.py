@@ -40,6 +40,7 @@ from vmboot.fleet.unfinished import claimed
 from vmboot.fleet.uploads import remove_leftovers, send_media
 from vmboot.fleet.waves import Budget
 from vmboot.model import BootMethod
+from vmboot.vsphere.faults import with_unknown_outcome
 from vmboot.vsphere.holders import file_name
 from vmboot.vsphere.power import GUEST_DEADLINE_S
 
@@ -342,10 +343,16 @@ class _Apply:
                 )
 
     def _note_strays(self, made: Made, steps: Sequence[Step], executed: Executed) -> None:
-        """Copies whose machine did not get them, and disks that machines gave back."""
+        """Copies whose machine did not get them, and disks that machines gave back.
+
+        A copy stays where a write may still attach or make it: a sweep finds it if none does. So
+        does one that was there already: another administrator's run may be about to attach it.
+        """
         done = {o.moid for o in executed.outcomes if o.verdict is Done.DONE}
         strays = self._strays
-        strays.made += [as_stray(copy) for copy in made.begun if copy.moid not in done]
+        kept = done | executed.unknown | with_unknown_outcome(made.errors)
+        mine = (copy for copy in made.begun if copy.path not in made.found)
+        strays.made += [as_stray(copy) for copy in mine if copy.moid not in kept]
         strays.doubtful |= made.doubtful
         changed = [(step.machine, step.changes) for step in steps if step.moid in done]
         strays.dropped += detached(changed, self.fleet.media.bdm.folder)

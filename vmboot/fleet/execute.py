@@ -28,6 +28,7 @@ from vmboot.fleet.steps import Step
 from vmboot.fleet.waves import UNLIMITED, Budget
 from vmboot.vsphere.changes import Change, SetBootOrder
 from vmboot.vsphere.devices import rebase_boot_order
+from vmboot.vsphere.faults import with_unknown_outcome
 from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.tasks import Job, Outcome, run_window
 from vmboot.vsphere.templates import root_pools
@@ -51,6 +52,7 @@ class Executed:
     :param open: templates that were read back as VMs
     :param stopped: the budget ended it
     :param unread: the machines could not be read back; what happened is not known
+    :param unknown: managed object ids of machines whose write may still happen
     """
 
     outcomes: tuple[MachineOutcome, ...] = ()
@@ -58,6 +60,7 @@ class Executed:
     open: tuple[str, ...] = ()
     stopped: bool = False
     unread: bool = False
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -373,6 +376,7 @@ class Execution:
             tuple(moid for moid, is_template in ends if not is_template),
             self._stopped(),
             unread=unread_error is not None,
+            unknown=with_unknown_outcome(self._errors),
         )
 
     def _kind(self, step: Step, found: Mapping[str, Machine]) -> _End | None:

@@ -19,12 +19,13 @@ from vmboot.fleet.journal import Copying, Journal, Removing
 from vmboot.fleet.runs import Run
 from vmboot.vsphere.changes import Change, DetachDisk
 from vmboot.vsphere.disks import delete_disk_job, disk_exists, relative
+from vmboot.vsphere.dspath import folder_of
 from vmboot.vsphere.files import list_folder
 from vmboot.vsphere.holders import Holders, file_name, read_holders
 from vmboot.vsphere.machine import Machine
 from vmboot.vsphere.ourdisks import our_name
 from vmboot.vsphere.placement import DatastoreChoice, choice_of
-from vmboot.vsphere.storage import Storage, read_storage
+from vmboot.vsphere.storage import Datastore, Storage, read_storage
 from vmboot.vsphere.tasks import run_window
 
 if TYPE_CHECKING:
@@ -53,18 +54,25 @@ def as_stray(copy: Copying | Removing) -> Removing:
 
 
 def detached(
-    changed: Iterable[tuple[Machine, Sequence[Change]]], folder: str
+    changed: Iterable[tuple[Machine, Sequence[Change]]], folder: str = ""
 ) -> Iterator[Removing]:
-    """BDM disks that were taken out of machines, but no master that somebody had attached itself.
+    """BDM disks that were taken out of machines, out of their own folders.
+
+    One of another folder may be the master of some document, or another machine's, that somebody
+    had attached itself.
 
     :param changed: machines as they were, and what was done to them
-    :param folder: where masters are, on the same datastore
+    :param folder: where masters are, on the same datastore; no disk there is named
     """
     for machine, changes in changed:
         disks = {device.key: device for device in machine.hardware.devices}
         for change in changes:
             name = file_name(change.file) if isinstance(change, DetachDisk) else ""
-            if isinstance(change, DetachDisk) and our_name(change.file) == name:
+            if (
+                isinstance(change, DetachDisk)
+                and our_name(change.file) == name
+                and relative(folder_of(change.file)) == relative(machine.home)
+            ):
                 device = disks.get(change.key)
                 store = device.disk.datastore if device and device.disk else ""
                 source = f"{change.file.partition(']')[0]}] {folder}/{name}"
@@ -132,28 +140,41 @@ class Strays:
         """Paths of detached disks that could not be made again."""
         made = {stray.path for stray in self.made}
         asked = [stray for stray in free if stray.path not in made]
-        stores = {store.moid: choice_of(store) for store in storage.datastores}
+        masters = {stray.path: _master(storage, stray) for stray in asked}
         there = {
-            key: disk_exists(session, datastore=stores[key[0]], path=relative(key[1]))
-            for key in {(stray.datastore, stray.source) for stray in asked}
-            if key[0] in stores
+            key: disk_exists(session, datastore=choice_of(key[0]), path=relative(key[1]))
+            for key in set(masters.values())
+            if key is not None
         }
-        return frozenset(s.path for s in asked if not there.get((s.datastore, s.source)))
+        return frozenset(path for path, key in masters.items() if key is None or not there[key])
+
+
+def _master(storage: Storage, stray: Removing) -> tuple[Datastore, str] | None:
+    """Where a copy's master is: on its own datastore, or on that which it was made on."""
+    own = next((s for s in storage.datastores if s.moid == stray.datastore), None)
+    for store in storage.datastore(stray.source[1:].partition("] ")[0]):
+        if own is not None and store.datacenter_moid == own.datacenter_moid:
+            return store, stray.source
+    return None
 
 
 def is_older(session: Session, store: DatastoreChoice, path: str, *, than: datetime) -> bool:
-    """True if a file was last changed before a moment; false where the datastore does not tell.
+    """True if a file was last changed before a moment, or if the datastore does not tell when.
 
     :param path: relative to the datastore
     """
     folder, _, name = path.rpartition("/")
-    for info in list_folder(session, datastore=store, folder=folder, pattern=name):
-        try:
-            changed = datetime.fromisoformat(info.modified)
-        except ValueError:
-            return False
-        return changed.tzinfo is not None and changed < than - _SKEW
-    return False
+    files = list_folder(session, datastore=store, folder=folder, pattern=name)
+    return any(was_before(info.modified, than) for info in files)
+
+
+def was_before(modified: str, than: datetime) -> bool:
+    """True if a file's time, as the vCenter spells it, is before a moment, or tells nothing."""
+    try:
+        changed = datetime.fromisoformat(modified)
+    except ValueError:
+        return True
+    return changed.tzinfo is None or changed < than - _SKEW
 
 
 def is_out_of_sight(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from vmboot.fleet.journal import (
     Closed,
     Ended,
     Journal,
+    Removing,
     Undone,
     append,
     begin,
@@ -43,9 +44,10 @@ from vmboot.fleet.resolve import one_or_pattern
 from vmboot.fleet.result import Done, MachineOutcome, RunResult
 from vmboot.fleet.shield import shielded
 from vmboot.fleet.steps import Step
-from vmboot.fleet.strays import Strays, as_stray, is_out_of_sight
+from vmboot.fleet.strays import Strays, as_stray, detached, is_out_of_sight
 from vmboot.fleet.wayback import MachineUndo, way_back
 from vmboot.vsphere.disks import disk_exists, relative
+from vmboot.vsphere.faults import with_unknown_outcome
 from vmboot.vsphere.holders import Holders, file_name
 from vmboot.vsphere.inventory import Entry, Index
 from vmboot.vsphere.jobs import Outcome
@@ -287,7 +289,9 @@ class _Undo:
     _began: float = field(default_factory=time.monotonic)
     _strays: Strays = field(default_factory=Strays)
     _remade: set[str] = field(default_factory=set)
+    _unknown: frozenset[str] = frozenset()
     _notes: tuple[str, ...] = ()
+    _down_for: dict[str, Step] = field(default_factory=dict)
     _off: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> RunResult:
@@ -313,7 +317,7 @@ class _Undo:
             return self._result("", outcomes)
         with self._begin() as journal:
             failed, executed = self._execute(journal, plan)
-            outcomes += (*failed, *self._powered_on(plan, executed.outcomes))
+            outcomes += (*failed, *self._powered_on(plan, executed))
             self._clear(journal, plan)
             self._remove_certificates(journal, plan, outcomes)
             self._notes += restore_documents(
@@ -374,7 +378,19 @@ class _Undo:
         self._strays.made += [as_stray(copy) for copy in made.begun]
         self._strays.doubtful |= made.doubtful
         self._remade |= {copy.path for copy in made.begun}
-        return failed, execution.run()
+        executed = execution.run()
+        self._unknown = executed.unknown | with_unknown_outcome(made.errors)
+        done = {outcome.moid for outcome in executed.outcomes if outcome.verdict is Done.DONE}
+        self._strays.dropped += self._moved(step for step in ready if step.moid in done)
+        return failed, executed
+
+    def _moved(self, steps: Iterable[Step]) -> Iterator[Removing]:
+        """Copies of these runs that their machines gave back where storage vMotion put them."""
+        made = {(copy.moid, file_name(copy.path)): copy for copy in self.chain.copies()}
+        for gone in detached((step.machine, step.changes) for step in steps):
+            copy = made.get((gone.moid, file_name(gone.path)))
+            if copy is not None and gone.path != copy.path:
+                yield replace(copy, path=gone.path, datastore=gone.datastore)
 
     def _power_off(
         self, journal: Journal, steps: Sequence[Step]
@@ -389,7 +405,8 @@ class _Undo:
             stop=self.stop,
             sink=self.sink,
         )
-        self._off = {step.moid: step.machine.path for step in steps if step.machine.path in off}
+        self._down_for = {step.moid: step for step in steps if step.machine.path in off}
+        self._off = {moid: step.machine.path for moid, step in self._down_for.items()}
         alive = [step for step in steps if step.moid not in errors]
         ready, changed = refreshed(self.session, alive, {step.moid for step in alive})
         return ready, {**errors, **changed}
@@ -421,27 +438,48 @@ class _Undo:
         self._notes += remove_certificates(self.session, journal, free, sink=self.sink)
 
     def _clear(self, journal: Journal, plan: UndoPlan) -> None:
-        """Delete copies of these runs that nobody holds any more."""
+        """Delete copies of these runs that nobody holds any more.
+
+        One stays where a write may still attach or make it.
+        """
         moids = {machine.before.moid for machine in plan.machines} if self.limit else None
         for run in (*self.chain.runs, *self.chain.undos):
             self._strays.add_run(run)
         mine = {copy.path for copy in self.chain.copies(moids)} | self._remade
-        self._strays.made = [stray for stray in self._strays.made if stray.path in mine]
+        self._strays.made = [
+            stray
+            for stray in self._strays.made
+            if stray.path in mine and stray.moid not in self._unknown
+        ]
         if self._strays:
             self._notes = self._strays.clear(self.session, journal, sink=self.sink).notes
 
-    def _powered_on(
-        self, plan: UndoPlan, outcomes: Sequence[MachineOutcome]
-    ) -> Iterator[MachineOutcome]:
-        """The same outcomes after machines that were shut down for the run are on again."""
+    def _powered_on(self, plan: UndoPlan, executed: Executed) -> Iterator[MachineOutcome]:
+        """The same outcomes after machines that were shut down for the run are on again.
+
+        So are those that were shut down for the undo itself and that it failed to change.
+        """
+        outcomes = executed.outcomes
         wanted = {m.before.moid for m in plan.machines if m.power_on}
         ready = [o.moid for o in outcomes if o.moid in wanted and o.verdict is Done.DONE]
+        ready += self._unchanged(executed)
         ended = power_on(self.session, ready, stop=self.stop, sink=self.sink) if ready else ()
         failed = {outcome.subject: outcome for outcome in ended if outcome.error is not None}
         for moid in set(ready) - failed.keys():
             self._off.pop(moid, None)
         for outcome in outcomes:
             yield _not_on(outcome, failed[outcome.moid]) if outcome.moid in failed else outcome
+
+    def _unchanged(self, executed: Executed) -> Iterator[str]:
+        """Machines that were shut down for a change of which certainly nothing happened."""
+        failed = {o.moid for o in executed.outcomes if o.verdict is Done.FAILED}
+        down = self._down_for.keys() & failed - executed.unknown
+        try:
+            with_db = [moid for moid in down if self._down_for[moid].has_secure_db]
+            found = read_present(self.session, sorted(down), secure_db=with_db)
+        except VmbootError:  # they stay off, which the result tells
+            return
+        yield from (moid for moid, now in found.items() if self._down_for[moid].untouched(now))
 
     def _close_all(
         self, plan: UndoPlan, by: str, outcomes: Sequence[MachineOutcome | None]
@@ -488,6 +526,10 @@ def _outcome(machine: MachineUndo) -> MachineOutcome | None:
 
 
 def _not_on(outcome: MachineOutcome, power: Outcome) -> MachineOutcome:
+    if outcome.verdict is Done.FAILED:
+        why = power.error.message if power.error else ""
+        text = f"{outcome.error}; it is as it was, but does not power on again: {why}"
+        return replace(outcome, error=text)
     if not power.started:
         text = "restored, but not powered on: the run was interrupted"
         return replace(outcome, verdict=Done.SKIPPED, error=text, hint="undo again to continue")

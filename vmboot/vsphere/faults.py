@@ -74,3 +74,8 @@ def error_of(fault: SoapFault) -> VmbootError:
 def is_unknown(error: VmbootError | None) -> bool:
     """True if the write this error belongs to may have happened all the same."""
     return isinstance(error, RemoteError) and error.fault in UNKNOWN_OUTCOME
+
+
+def with_unknown_outcome(errors: Mapping[str, VmbootError]) -> frozenset[str]:
+    """The keys of those errors after which the write may have happened, or may still."""
+    return frozenset(key for key, error in errors.items() if is_unknown(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vmboot.errors import AuthError, RemoteError
-from vmboot.vsphere.faults import HINTS, SoapFault, error_of, is_unknown
+from vmboot.vsphere.faults import HINTS, SoapFault, error_of, is_unknown, with_unknown_outcome
 
 
 def test_a_missing_privilege_names_privilege_and_entity():
@@ -50,3 +50,12 @@ def test_a_fault_without_words_is_called_by_its_name():
 )
 def test_which_errors_leave_the_outcome_open(error, unknown: bool):
     assert is_unknown(error) is unknown
+
+
+def test_whose_write_may_still_happen():
+    errors = {
+        "vm-1": RemoteError("", fault="Deadline"),
+        "vm-2": RemoteError("", fault="NoDiskSpace"),
+        "vm-3": RemoteError("", fault="ConnectionLost"),
+    }
+    assert with_unknown_outcome(errors) == {"vm-1", "vm-3"}
