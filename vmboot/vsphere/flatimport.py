@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vmboot.errors import RefusedError, RemoteError, VmbootError
-from vmboot.events import Event, Sink, ignore
+from vmboot.errors import RefusedError, RemoteError
+from vmboot.events import Sink, ignore
 from vmboot.vsphere import transfer
 from vmboot.vsphere.disks import (
     beside,
@@ -56,7 +54,11 @@ def import_flat(
         make_directory(session, datastore=datastore, folder=folder)
     part = f"{path.removesuffix('.vmdk')}.{secrets.token_hex(4)}.part.vmdk"
     where = datastore.datacenter_moid
-    with _removed_on_failure(session, datastore, part, sink):
+
+    def remove() -> None:
+        delete_remains(session, datastore=datastore, path=part)
+
+    with transfer.removed_on_failure(remove, part=part, left="import.left", sink=sink):
         create_disk(session, path=datastore.path(part), datacenter=where, size=len(raw))
         extent = _extent(session, datastore, part, len(raw))
         # A PUT over an extent is refused where it is open; a missing one is simply made.
@@ -93,17 +95,3 @@ def _extent(session: Session, datastore: DatastoreChoice, part: str, size: int) 
             hint="import by NFC instead: media.bdm.import: nfc",
         )
     return beside(part, found.flat_file)
-
-
-@contextmanager
-def _removed_on_failure(
-    session: Session, datastore: DatastoreChoice, part: str, sink: Sink
-) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:  # Ctrl-C too must not leave a part behind
-        try:
-            delete_remains(session, datastore=datastore, path=part)
-        except VmbootError as error:
-            sink(Event("import.left", f"{part} could not be removed: {error.message}", part))
-        raise

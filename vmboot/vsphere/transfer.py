@@ -10,7 +10,7 @@ import hashlib
 import http.client
 import io
 import secrets
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -51,6 +51,7 @@ __all__ = [
     "put",
     "read_bytes",
     "read_head",
+    "removed_on_failure",
     "sha256_of",
     "stat",
     "upload",
@@ -99,7 +100,11 @@ def upload(
     if folder:
         make_directory(session, datastore=datastore, folder=folder)
     part = f"{folder}/{name}.{secrets.token_hex(4)}{PART}".lstrip("/")
-    with _removed_on_failure(session, datastore, part, sink):
+
+    def remove() -> object:
+        return delete(session, datastore=datastore, path=part)
+
+    with removed_on_failure(remove, part=part, left="upload.left", sink=sink):
         put(session, datastore, part, data, size, subject=path, sink=sink)
         verify(session, datastore, part, size, sha256)
         _name_it(session, datastore, part, path, size, sha256)
@@ -293,16 +298,21 @@ def _name_it(
 
 
 @contextmanager
-def _removed_on_failure(
-    session: Session, datastore: DatastoreChoice, part: str, sink: Sink
+def removed_on_failure(
+    remove: Callable[[], object], *, part: str, left: str, sink: Sink
 ) -> Iterator[None]:
+    """Call ``remove`` when what is done meanwhile fails.
+
+    :param part: what is removed, relative to the datastore
+    :param left: kind of the event that tells that it could not be
+    """
     try:
         yield
     except BaseException:  # Ctrl-C too must not leave a part behind
         try:
-            delete(session, datastore=datastore, path=part)
+            remove()
         except VmbootError as error:
-            sink(Event("upload.left", f"{part} could not be removed: {error.message}", part))
+            sink(Event(left, f"{part} could not be removed: {error.message}", part))
         raise
 
 
